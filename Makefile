@@ -1,0 +1,41 @@
+# `make demo` and `make test` need Python 3.11 and nothing else.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Two workers: each test process uses the cores that are there.
+JOBS ?= 2
+
+.PHONY: demo test test-slow lint bench clean
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python run_classifier.py --task_name=table --data_dir=samples/reviews \
+	  --bert_config_file=samples/reviews/bert_config.json \
+	  --vocab_file=samples/reviews/vocab.txt --nostrip_accents \
+	  --text_columns=text --label_column=label \
+	  --do_train --do_eval --do_predict --max_seq_length=64 \
+	  --learning_rate=1e-3 --num_train_epochs=20 --eval_steps=50 \
+	  --output_dir=out/demo
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) tests
+
+test-slow: $(VENV)/installed
+	$(BIN)/python -m pytest -m slow tests
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks.step_benchmark
+	$(BIN)/python -m benchmarks.tokenizer_benchmark
+	$(BIN)/python -m benchmarks.mrpc_benchmark
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

@@ -1,0 +1,1 @@
+"""Commands of `bert-ja`, one file each."""

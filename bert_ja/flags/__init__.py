@@ -1,0 +1,1 @@
+"""Groups of command-line flags; imported by scripts only."""
