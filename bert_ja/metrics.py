@@ -1,0 +1,155 @@
+"""Scores of predictions against labels, on host arrays.
+
+R rows (examples), C classes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def classification_metrics(
+  labels: Sequence[int], probabilities: np.ndarray, label_names: Sequence[str]
+) -> dict[str, float]:
+  """Accuracy, precision, recall, F1, Matthews correlation and, for two classes, AUC.
+
+  The predicted class of a row is its most probable one, the first among equals.
+  Every class of `label_names` counts in the macro averages, also one that occurs in
+  neither `labels` nor the predictions: its precision, recall and F1 are 0, as with
+  scikit-learn's `labels=range(C), zero_division=0`. Weighted averages weigh a class
+  by its rows, so absent classes count nothing there. Micro averages equal the
+  accuracy, since each row has one label and one prediction.
+
+  Args:
+    labels: int [R], each in [0, C).
+    probabilities: float [R, C].
+    label_names: C names in column order; with two, the second is the positive class.
+
+  Returns:
+    `accuracy`, `precision_*`, `recall_*` and `f1_*` for `macro`, `micro` and
+    `weighted`, `matthews_correlation` (0 where it is undefined); for two classes also
+    `precision`, `recall` and `f1` of the positive class, and `auc` (area under the
+    ROC curve) if both classes occur in `labels`.
+
+  Raises:
+    ValueError: no rows, sizes that do not match, a label outside [0, C), or
+      probabilities that are not finite.
+  """
+  from sklearn import metrics as sk
+
+  labels, probabilities = _checked(labels, probabilities, len(label_names))
+  predicted = probabilities.argmax(axis=1)  # [R]
+  results = {
+    "accuracy": np.mean(labels == predicted),
+    "matthews_correlation": _matthews_correlation(labels, predicted),
+  }
+  classes = range(len(label_names))
+  for average in ("macro", "micro", "weighted"):
+    results.update(_f1_scores(labels, predicted, classes, average, f"_{average}"))
+  if len(label_names) == 2:
+    # `labels=[1], average="macro"` is the score of class 1 alone; "binary" would
+    # refuse rows of a single class.
+    results.update(_f1_scores(labels, predicted, [1], "macro", ""))
+    if 0 < labels.sum() < len(labels):
+      results["auc"] = sk.roc_auc_score(labels, probabilities[:, 1])
+  return {name: float(value) for name, value in results.items()}
+
+
+def _checked(labels, probabilities, num_classes):
+  labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+  if not labels.size:
+    raise ValueError(
+      "no examples to score: expected at least one label; is the evaluation file empty?"
+    )
+  if labels.ndim != 1 or probabilities.shape != (len(labels), num_classes):
+    raise ValueError(
+      f"expected labels [R] and probabilities [R, {num_classes}] (one column for each "
+      f"label name), got {list(labels.shape)} and {list(probabilities.shape)}"
+    )
+  if labels.min() < 0 or labels.max() >= num_classes:
+    raise ValueError(
+      f"expected labels from 0 to {num_classes - 1}, got {labels.min()} to "
+      f"{labels.max()}; unlabelled examples can be predicted, not scored"
+    )
+  bad = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+  if bad.size:
+    raise ValueError(
+      f"probabilities of {bad.size} of {len(labels)} examples are not finite (first: "
+      f"example {bad[0]}); training diverged: lower --learning_rate"
+    )
+  return labels, probabilities
+
+
+def _f1_scores(labels, predicted, classes, average, suffix):
+  from sklearn import metrics as sk
+
+  scores = sk.precision_recall_fscore_support(
+    labels, predicted, labels=list(classes), average=average, zero_division=0
+  )
+  names = ("precision", "recall", "f1")
+  return {name + suffix: score for name, score in zip(names, scores[:3], strict=True)}
+
+
+def _matthews_correlation(labels, predicted):
+  from sklearn import metrics as sk
+
+  # A single class on both sides leaves 0 / 0: scikit-learn warns and gives 0.
+  if labels.min() == labels.max() or predicted.min() == predicted.max():
+    return 0.0
+  return sk.matthews_corrcoef(labels, predicted)
+
+
+def mean_of_batch_means(values: Sequence[float], batch_size: int) -> float:
+  """Mean over consecutive batches of each batch's mean.
+
+  As in the original: `loss` averages the losses of batches in float32, so a shorter
+  last batch weighs as much as a full one; `eval_loss` is the mean over examples.
+
+  Args:
+    values: float [R], in the order of evaluation.
+    batch_size: rows of a batch; the last may have fewer.
+
+  Returns:
+    A float32 number as float.
+
+  Raises:
+    ValueError: no values, or `batch_size` below 1.
+  """
+  values = np.asarray(values, np.float32)
+  if not values.size:
+    raise ValueError("expected at least one value to average, got none")
+  if batch_size < 1:
+    raise ValueError(f"expected a batch_size of at least 1, got {batch_size}")
+  means = [
+    values[start : start + batch_size].mean()
+    for start in range(0, len(values), batch_size)
+  ]
+  # Added in order, as the original's running total is.
+  total = np.float32(0)
+  for mean in means:
+    total += mean
+  return float(total / np.float32(len(means)))
+
+
+def single_class_note(
+  predicted: Sequence[int], label_names: Sequence[str]
+) -> str | None:
+  """A sentence for the log when a classifier gives every example the same class.
+
+  Args:
+    predicted: int [R], each in [0, C).
+    label_names: C names.
+
+  Returns:
+    The sentence; None if predictions differ, if there are fewer than two, or if there
+    is only one class to choose.
+  """
+  predicted = np.asarray(predicted)
+  if len(predicted) < 2 or len(label_names) < 2 or len(np.unique(predicted)) > 1:
+    return None
+  name = label_names[int(predicted[0])]
+  return (
+    f"All {len(predicted)} predictions are {name!r}: the model does not tell the "
+    "examples apart. Check the labels, that --init_checkpoint was read, and "
+    "--learning_rate (too high or too few steps have this effect)."
+  )
