@@ -1,0 +1,182 @@
+"""Pictures of a run, as PNG data. C classes.
+
+matplotlib is imported where used and only through its objects and the Agg canvas: no
+display, no global state.
+"""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# Metrics worth a curve: those named so, or ending so (`eval_accuracy`).
+_CURVES = (
+  "accuracy",
+  "f1",
+  "f1_macro",
+  "matthews_correlation",
+  "auc",
+  "exact",
+  "exact_match",
+)
+# Fonts with Japanese glyphs on Linux, macOS and Windows, the better first.
+_JAPANESE_FONTS = (
+  "Noto Sans CJK JP",
+  "Noto Sans JP",
+  "Source Han Sans JP",
+  "IPAexGothic",
+  "IPAGothic",
+  "TakaoGothic",
+  "VL Gothic",
+  "Hiragino Sans",
+  "BIZ UDGothic",
+  "Yu Gothic",
+  "Meiryo",
+  "MS Gothic",
+)
+_MOST_COUNTED_CLASSES = 40  # more cells than this a side have no room for numbers
+
+
+def learning_curve(
+  history: Sequence[Mapping[str, Any]], metrics: Sequence[str] | None = None
+) -> bytes | None:
+  """Draws losses over steps to the left and metrics to the right.
+
+  Args:
+    history: dicts with `step`, `split` and metrics. `loss` is drawn on the left, or
+      metrics ending in `_loss` if there is none.
+    metrics: names for the right; by default accuracies, F1 and the like.
+
+  Returns:
+    PNG data; None if there is no finite number to draw.
+  """
+  names = list(dict.fromkeys(name for entry in history for name in entry))
+  losses = [name for name in names if name == "loss"] or [
+    name for name in names if name.endswith("_loss")
+  ]
+  if metrics is None:
+    metrics = [name for name in names if _is_curve(name)]
+  panels = [
+    (title, lines)
+    for title, lines in (
+      ("loss", _lines(history, losses)),
+      ("metrics", _lines(history, metrics)),
+    )
+    if lines
+  ]
+  if not panels:
+    return None
+  figure = _new_figure(5.5 * len(panels), 4)
+  for number, (title, lines) in enumerate(panels, 1):
+    axes = figure.add_subplot(1, len(panels), number)
+    for label, steps, values in lines:
+      # A line through one point is invisible, so few points are marked.
+      marker = "o" if len(steps) <= 50 else None
+      axes.plot(steps, values, label=label, marker=marker, markersize=3)
+    axes.set_xlabel("step")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+  return _png(figure)
+
+
+def _is_curve(name):
+  return any(name == curve or name.endswith("_" + curve) for curve in _CURVES)
+
+
+def _lines(history, names):
+  """(label, steps, values) for each split and name that has finite numbers."""
+  lines = []
+  for split in dict.fromkeys(entry.get("split", "") for entry in history):
+    for name in names:
+      points = [
+        (entry["step"], float(entry[name]))
+        for entry in history
+        if entry.get("split", "") == split and entry.get(name) is not None
+      ]
+      points = [point for point in points if math.isfinite(point[1])]
+      if points:
+        lines.append((f"{split} {name}".strip(), *zip(*points, strict=True)))
+  return lines
+
+
+def confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> bytes:
+  """Draws counts in cells, shaded by their share of the true label's row.
+
+  Labels that no installed font can draw appear as their numbers.
+
+  Args:
+    matrix: int [C, C], rows are true labels.
+    label_names: C names.
+
+  Returns:
+    PNG data.
+  """
+  size = len(matrix)
+  font = _font_for("".join(label_names))
+  names = list(label_names) if font else [str(number) for number in range(size)]
+  shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
+  side = min(max(4.0, 0.55 * size + 2), 20.0)
+  figure = _new_figure(side + 1, side)
+  axes = figure.add_subplot()
+  image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+  figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
+  axes.set_xticks(range(size), names, fontproperties=font, rotation=_rotation(names))
+  axes.set_yticks(range(size), names, fontproperties=font)
+  numbers = "" if font else " (numbers as in confusion_matrix.txt)"
+  axes.set_xlabel("predicted label" + numbers)
+  axes.set_ylabel("true label")
+  if size <= _MOST_COUNTED_CLASSES:
+    _write_counts(axes, matrix, shares)
+  return _png(figure)
+
+
+def _rotation(names):
+  return 90 if len(names) * max(map(len, names)) > 40 else 0
+
+
+def _write_counts(axes, matrix, shares):
+  digits = len(str(matrix.max()))
+  for row, column in np.ndindex(*matrix.shape):
+    axes.text(
+      column,
+      row,
+      str(matrix[row, column]),
+      ha="center",
+      va="center",
+      fontsize=9 if digits <= 4 else 7,
+      color="white" if shares[row, column] > 0.5 else "black",
+    )
+
+
+def _font_for(text):
+  """Font properties that can draw every character of a text; None if there are none."""
+  from matplotlib import font_manager
+
+  installed = {font.name for font in font_manager.fontManager.ttflist}
+  default = font_manager.FontProperties().get_name()
+  for name in (default, *_JAPANESE_FONTS):
+    if name in installed:
+      properties = font_manager.FontProperties(family=name)
+      path = font_manager.findfont(properties)
+      glyphs = font_manager.get_font(path).get_charmap()
+      if all(ord(character) in glyphs for character in text):
+        return properties
+  return None
+
+
+def _new_figure(width, height):
+  from matplotlib.backends import backend_agg
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(width, height), layout="constrained")
+  backend_agg.FigureCanvasAgg(figure)
+  return figure
+
+
+def _png(figure):
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format="png", dpi=120)
+  return buffer.getvalue()
