@@ -22,7 +22,7 @@ _STEP_PREFIX = re.compile(r"model\.ckpt-(\d+)")
 # `.new` is a second writing of a step while the first one still counts.
 _STEP_FILE = re.compile(r"(model\.ckpt-\d+)(\.new)?\.(index|meta|data-\d+-of-\d+)")
 _POINTER_LINE = re.compile(r'^(all_)?model_checkpoint_paths?: "(.+)"\s*$', re.MULTILINE)
-_OPTIMIZER_STATE = re.compile(r"(^|/)(adam_[mv]|global_step|loss_scale\w*)$")
+_OPTIMIZER_STATE = re.compile(r"/adam_[mv]$|^global_step$|^loss_scale(/|$)")
 
 
 def named_variables(module: tf.Module) -> "collections.OrderedDict[str, tf.Variable]":

@@ -27,7 +27,7 @@ _ACTIVATIONS = {
   "gelu_pytorch_tanh": "gelu_new",
   "gelu_erf": "gelu",
 }
-# The first row whose head is among the variables names the class.
+# The first row whose heads are among the variables names the class.
 _ARCHITECTURES = (
   (("cls/predictions/", "cls/seq_relationship/"), "BertForPreTraining"),
   (("cls/predictions/",), "BertForMaskedLM"),
@@ -35,6 +35,13 @@ _ARCHITECTURES = (
   (("cls/squad/",), "BertForQuestionAnswering"),
   (("output_weights",), "BertForSequenceClassification"),
 )
+# Classes that keep the same tensors; which one it is only the configuration can say.
+_SAME_TENSORS = {
+  "BertForSequenceClassification": (
+    "BertForTokenClassification",
+    "BertForMultipleChoice",
+  ),
+}
 
 
 def _dotted(scope):
@@ -246,8 +253,8 @@ def save(
     directory: created if missing.
     arrays: {TF1 name: array in TF1 layout}. Names that have no counterpart
       (optimizer slots, the step counter) are left out.
-    config: BertConfig.to_dict(); `architectures` and `id2label` are added unless
-      given.
+    config: BertConfig.to_dict(). Its `architectures` and `id2label` are kept where
+      they fit the variables, else made from them.
 
   Returns:
     The TF1 names that were written.
@@ -284,14 +291,19 @@ def save(
 def _config(config, names, arrays):
   """The configuration in Hugging Face's words."""
   result = {"model_type": "bert", **config}
-  activation = str(config.get("hidden_act", "gelu")).lower()
+  activation = (config.get("hidden_act", "gelu") or "linear").lower()
   result["hidden_act"] = _ACTIVATIONS.get(activation, activation)
-  result.setdefault("architectures", [_architecture(names)])
-  if "output_bias" in names and "id2label" not in result:
-    result["id2label"] = {
-      str(i): f"LABEL_{i}" for i in range(len(arrays["output_bias"]))
-    }
-  if "id2label" in result:
+  # The configuration of a pre-trained model can come with the weights of a classifier
+  # trained from it, so what it says is taken only where it fits the tensors.
+  architecture = _architecture(names)
+  stated = next(iter(config.get("architectures") or []), None)
+  if stated in _SAME_TENSORS.get(architecture, ()):
+    architecture = stated
+  result["architectures"] = [architecture]
+  if "output_bias" in names:
+    size = len(arrays["output_bias"])
+    if len(config.get("id2label") or ()) != size:
+      result["id2label"] = {str(i): f"LABEL_{i}" for i in range(size)}
     # Both directions are needed: the number of labels is the length of id2label.
     result["label2id"] = {label: int(i) for i, label in result["id2label"].items()}
   return result

@@ -1,0 +1,184 @@
+"""Convert a model between the TF1 and the Hugging Face layout."""
+
+import os
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+
+def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the flags of this command."""
+  flags.DEFINE_string(
+    "input",
+    None,
+    "The model: its directory, or a TF1 prefix or weight file in it.",
+    flag_values=flag_values,
+    required=True,
+  )
+  flags.DEFINE_string(
+    "output",
+    None,
+    "Directory to write; created if missing.",
+    flag_values=flag_values,
+    required=True,
+  )
+  flags.DEFINE_enum(
+    "format",
+    None,
+    ["tf1", "huggingface"],
+    "Layout to write.",
+    flag_values=flag_values,
+    required=True,
+  )
+  flags.DEFINE_bool(
+    "strip_optimizer",
+    False,
+    "Leave out optimizer slots and the step counter. The Hugging Face layout has no "
+    "place for them.",
+    flag_values=flag_values,
+  )
+  flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Write into an output directory that is not empty.",
+    flag_values=flag_values,
+  )
+
+
+def main(_) -> None:
+  """Reads the flags, converts, prints what was written."""
+  files = locate(FLAGS.input)
+  check_output(files.directory, FLAGS.output, FLAGS.format, FLAGS.overwrite)
+  if FLAGS.format == "tf1":
+    report = write_tf1(files, FLAGS.output, FLAGS.strip_optimizer)
+  else:
+    report = write_hugging_face(files, FLAGS.output)
+  print(report)
+
+
+def locate(path: str):
+  """ModelFiles of `path`.
+
+  Raises:
+    ValueError: no configuration or no weights.
+  """
+  from bert_ja import model_files
+
+  files = model_files.find(path)
+  if files.init_checkpoint is None:
+    raise ValueError(
+      f"--input={path} holds no weights; looked for a TF1 checkpoint, "
+      "model.safetensors and pytorch_model.bin"
+    )
+  return files
+
+
+def check_output(source: str, output: str, layout: str, overwrite: bool) -> None:
+  """Refuses to mix models.
+
+  Raises:
+    ValueError: the output is the input's directory, is not empty (without
+      `overwrite`), or holds weights in the other layout.
+  """
+  from bert_ja import hugging_face, text_io
+
+  if os.path.realpath(source) == os.path.realpath(output):
+    raise ValueError(f"--output={output} is the directory of the input; name another")
+  names = text_io.listdir(output) if text_io.isdir(output) else []
+  if names and not overwrite:
+    raise ValueError(
+      f"--output={output} is not empty (it holds {names[0]}); name another directory "
+      "or add --overwrite"
+    )
+  # Only files of the same names are replaced, and of two weights one would be read.
+  other = [
+    name
+    for name in names
+    if (name in hugging_face.WEIGHTS_NAMES) == (layout == "tf1")
+    and (name in hugging_face.WEIGHTS_NAMES or name.endswith(".index"))
+  ]
+  if other:
+    raise ValueError(
+      f"--output={output} holds weights in the other layout ({other[0]}); name another "
+      "directory"
+    )
+
+
+def write_tf1(files, output: str, strip_optimizer: bool) -> str:
+  """Writes `bert_model.ckpt` and its description; returns a line that says what."""
+  from bert_ja import checkpoint, model_files, modeling
+
+  config = modeling.BertConfig.from_json_file(files.config_file)
+  arrays, dropped = _read(files, strip_optimizer)
+  prefix = os.path.join(output, "bert_model.ckpt")
+  checkpoint.save(prefix, arrays)
+  model_files.write_description(
+    output, config, files.vocab_file, _tokenizer_settings(files), files.task
+  )
+  return _report(prefix, arrays, dropped)
+
+
+def write_hugging_face(files, output: str) -> str:
+  """Writes `model.safetensors` and its description; returns a line that says what."""
+  from bert_ja import hugging_face, model_files, modeling, text_io
+
+  config = modeling.BertConfig.from_json_file(files.config_file)
+  arrays, dropped = _read(files, strip_optimizer=True)
+  written = hugging_face.save(output, arrays, _labelled(config.to_dict(), files.task))
+  model_files.write_tokenizer(output, files.vocab_file, _tokenizer_settings(files))
+  if files.task:
+    text_io.write_json(os.path.join(output, model_files.TASK_NAME), files.task)
+  path = os.path.join(output, hugging_face.WEIGHTS_NAMES[0])
+  dropped += [name for name in arrays if name not in set(written)]
+  return _report(path, {name: arrays[name] for name in written}, dropped)
+
+
+def _read(files, strip_optimizer):
+  from bert_ja import checkpoint
+
+  reader = checkpoint.open_checkpoint(files.init_checkpoint)
+  dropped = [
+    name
+    for name in reader.shapes
+    if strip_optimizer and checkpoint.is_optimizer_state(name)
+  ]
+  kept = [name for name in reader.shapes if name not in set(dropped)]
+  return {name: reader.tensor(name) for name in kept}, dropped
+
+
+def _labelled(config, task):
+  """The configuration with the task's labels, in Hugging Face's keys."""
+  kinds = {
+    "sentence": "BertForSequenceClassification",
+    "token": "BertForTokenClassification",
+    "choice": "BertForMultipleChoice",
+  }
+  if task.get("kind") in kinds:
+    config["architectures"] = [kinds[task["kind"]]]
+  if task.get("labels"):
+    config["id2label"] = {str(i): name for i, name in enumerate(task["labels"])}
+  return config
+
+
+def _tokenizer_settings(files):
+  """The input's settings, with `do_lower_case` where it says nothing.
+
+  A TF1 archive tells only by its name whether it is cased, and Hugging Face's default
+  is lower case; the vocabulary knows: an uncased one has no token with a capital.
+  """
+  from bert_ja import text_io
+
+  settings = dict(files.tokenizer_settings)
+  if "do_lower_case" not in settings and files.vocab_file:
+    tokens = [line.strip() for line in text_io.read_lines(files.vocab_file)]
+    settings["do_lower_case"] = all(
+      token == token.lower() or token.startswith("[") for token in tokens
+    )
+  return settings
+
+
+def _report(path, arrays, dropped):
+  parameters = sum(array.size for array in arrays.values())
+  left_out = f"; {len(dropped)} left out, such as {dropped[0]}" if dropped else ""
+  return f"{path}: {len(arrays)} variables, {parameters:,} parameters{left_out}"

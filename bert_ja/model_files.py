@@ -1,0 +1,136 @@
+"""What lies in a model directory: weights, configuration, vocabulary, settings.
+
+One description for three layouts: the TF1 archives (contract A-54), Hugging Face
+directories, and our own output directories, which are complete models: `find` gives
+back what `write_description` was given.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from bert_ja import checkpoint, hugging_face, text_io
+
+# The first of each that is there is taken.
+CONFIG_NAMES = ("bert_config.json", hugging_face.CONFIG_NAME)
+# A front end that brings a file of its own (a SentencePiece model, say) gets a name
+# tuple here and a field in ModelFiles; its settings fit into tokenizer_config.json.
+VOCABULARY_NAMES = ("vocab.txt",)
+TOKENIZER_NAME = "tokenizer_config.json"
+TASK_NAME = "task.json"
+
+_CLASSIFIERS = ("ForSequenceClassification", "ForTokenClassification")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFiles:
+  """Parts of a model directory; a missing part is None or {}.
+
+  Attributes:
+    directory: where they lie.
+    init_checkpoint: TF1 prefix or Hugging Face weight file.
+    config_file: for `BertConfig.from_json_file`, which takes either layout.
+    vocab_file: one token a line.
+    tokenizer_settings: `tokenizer_config.json` as it is; the keys are those of
+      Hugging Face (`do_lower_case`, `strip_accents`, `tokenize_chinese_chars`, ...).
+    task: what the model was trained for (`labels`, `max_seq_length`, flag values).
+  """
+
+  directory: str
+  init_checkpoint: str | None
+  config_file: str
+  vocab_file: str | None
+  tokenizer_settings: dict[str, Any]
+  task: dict[str, Any]
+
+
+def find(path: str) -> ModelFiles:
+  """Looks for the parts of a model.
+
+  Args:
+    path: the model's directory, or the weights in it: a TF1 prefix or a weight file.
+
+  Raises:
+    ValueError: nothing is there, the directory has no configuration or more than one
+      model, or a JSON file is damaged.
+  """
+  model_dir, init_checkpoint = path, None
+  if not text_io.isdir(path):
+    if not (text_io.exists(f"{path}.index") or text_io.exists(path)):
+      raise ValueError(
+        f"{path} does not exist; give a model's directory, or the TF1 prefix or weight "
+        "file in it"
+      )
+    model_dir, init_checkpoint = os.path.dirname(path) or ".", path
+  names = text_io.listdir(model_dir)
+
+  def first(candidates):
+    found = [name for name in candidates if name in names]
+    return os.path.join(model_dir, found[0]) if found else None
+
+  config_file = first(CONFIG_NAMES)
+  if config_file is None:
+    raise ValueError(
+      f"{model_dir} is no model directory: it holds no configuration (looked for "
+      f"{' and '.join(CONFIG_NAMES)})"
+    )
+  task_file = first((TASK_NAME,))
+  return ModelFiles(
+    directory=model_dir,
+    init_checkpoint=init_checkpoint or checkpoint.find_checkpoint(model_dir),
+    config_file=config_file,
+    vocab_file=first(VOCABULARY_NAMES),
+    tokenizer_settings=_read_object(first((TOKENIZER_NAME,))),
+    task=_read_object(task_file) if task_file else _labels_of(config_file),
+  )
+
+
+def _read_object(path):
+  if path is None:
+    return {}
+  value = text_io.read_json(path)
+  if not isinstance(value, dict):
+    raise ValueError(f"{path}: expected a JSON object, found {type(value).__name__}")
+  return value
+
+
+def _labels_of(config_file):
+  """The labels that a Hugging Face classifier keeps in its configuration."""
+  config = _read_object(config_file)
+  architecture = next(iter(config.get("architectures") or []), "")
+  if not architecture.endswith(_CLASSIFIERS) or not config.get("id2label"):
+    return {}
+  ordered = sorted(config["id2label"].items(), key=lambda item: int(item[0]))
+  return {"labels": [label for _, label in ordered]}
+
+
+def write_description(
+  output_dir: str,
+  config: Any,
+  vocab_file: str | None,
+  tokenizer_settings: Mapping[str, Any],
+  task: Mapping[str, Any],
+) -> None:
+  """Writes all of a model but its weights, each file whole or not at all.
+
+  Args:
+    output_dir: created if missing.
+    config: BertConfig.
+    vocab_file: copied as `vocab.txt`; None for a model without one.
+    tokenizer_settings: keys as in Hugging Face's `tokenizer_config.json`.
+    task: any JSON object.
+  """
+  text_io.makedirs(output_dir)
+  text_io.write_text(os.path.join(output_dir, CONFIG_NAMES[0]), config.to_json_string())
+  write_tokenizer(output_dir, vocab_file, tokenizer_settings)
+  text_io.write_json(os.path.join(output_dir, TASK_NAME), dict(task))
+
+
+def write_tokenizer(
+  output_dir: str, vocab_file: str | None, tokenizer_settings: Mapping[str, Any]
+) -> None:
+  """Writes `vocab.txt` and `tokenizer_config.json`, which both layouts share."""
+  if vocab_file is not None:
+    text_io.copy(vocab_file, os.path.join(output_dir, VOCABULARY_NAMES[0]))
+  text_io.write_json(os.path.join(output_dir, TOKENIZER_NAME), dict(tokenizer_settings))
