@@ -98,7 +98,8 @@ def _lines(history, names):
       ]
       points = [point for point in points if math.isfinite(point[1])]
       if points:
-        lines.append((f"{split} {name}".strip(), *zip(*points, strict=True)))
+        label = name if name.startswith(f"{split}_") else f"{split} {name}".strip()
+        lines.append((label, *zip(*points, strict=True)))
   return lines
 
 
