@@ -1,0 +1,374 @@
+"""One or two texts to the ids, mask and segments of a classifier (contract A-90..94).
+
+The original's functions of run_classifier.py, by their names. New are the use of all
+cores for many texts, and `cached_features`, which does the work once.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from absl import logging
+
+from bert_ja import text_io
+from bert_ja.data import parallel, records
+
+_LOGGED_EXAMPLES = 5
+_LOG_EVERY = 10_000
+# Below, one process is done before others have started.
+_CHARACTERS_FOR_WORKERS = 1_000_000
+# Part of the cache key: changes with what is stored for the same texts.
+_CACHE_FORMAT = 1
+_NAMED_LABELS = 20
+
+# Called with (examples done, examples in all).
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass
+class InputExample:
+  """One labelled input of a sentence task.
+
+  Attributes:
+    guid: name of the example, `<set>-<row>` in the original's tasks.
+    text_a: the text, or the first of two.
+    text_b: the second text; None or empty for single texts.
+    label: a label of the task; None where it is not known (label id 0).
+    source: file and line it came from, for messages.
+  """
+
+  guid: str
+  text_a: str
+  text_b: str | None = None
+  label: str | None = None
+  source: str | None = None
+
+
+class PaddingInputExample:
+  """Fills the last batch on a TPU, which takes whole batches only (contract A-104)."""
+
+
+@dataclasses.dataclass
+class InputFeatures:
+  """Fixed-length model input of one example; the lists have S numbers each."""
+
+  input_ids: list[int]
+  input_mask: list[int]
+  segment_ids: list[int]
+  label_id: int
+  is_real_example: bool = True
+
+
+def truncate_pair(
+  tokens_a: Sequence[Any], tokens_b: Sequence[Any], max_length: int
+) -> tuple[Sequence[Any], Sequence[Any]]:
+  """Cuts both ends so that at most `max_length` tokens are left in all.
+
+  The same as taking one token at a time off the longer side, and off B when both are
+  as long (contract A-90).
+  """
+  half_b = max_length // 2
+  half_a = max_length - half_b
+  keep_a = max(half_a, max_length - len(tokens_b))
+  keep_b = max(half_b, max_length - len(tokens_a))
+  return tokens_a[:keep_a], tokens_b[:keep_b]
+
+
+def pack_pair(
+  tokens_a: Sequence[str], tokens_b: Sequence[str] | None = None
+) -> tuple[list[str], list[int]]:
+  """`[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`, with segment ids 0 and 1.
+
+  Returns:
+    (tokens, segment_ids) of equal length. An empty b counts as none (contract A-91).
+  """
+  tokens = ["[CLS]", *tokens_a, "[SEP]"]
+  segment_ids = [0] * len(tokens)
+  if tokens_b:
+    tokens += [*tokens_b, "[SEP]"]
+    segment_ids += [1] * (len(tokens_b) + 1)
+  return tokens, segment_ids
+
+
+def pad(values: Sequence[int], max_seq_length: int) -> list[int]:
+  """The values with zeros up to `max_seq_length` (contract A-92)."""
+  return [*values, *([0] * (max_seq_length - len(values)))]
+
+
+def tokenize_pair(
+  text_a: str, text_b: str | None, max_seq_length: int, tokenizer: Any
+) -> tuple[list[str], list[int]]:
+  """Tokens of one or two texts, cut and packed.
+
+  Args:
+    text_a: the text.
+    text_b: the second text, None or empty for none.
+    max_seq_length: tokens at most, special ones included.
+    tokenizer: has `tokenize`.
+
+  Returns:
+    (tokens, segment_ids), at most `max_seq_length` each, not padded.
+  """
+  tokens_a = tokenizer.tokenize(text_a)
+  tokens_b = tokenizer.tokenize(text_b) if text_b else None
+  if tokens_b:
+    return pack_pair(*truncate_pair(tokens_a, tokens_b, max_seq_length - 3))
+  return pack_pair(tokens_a[: max_seq_length - 2])
+
+
+def convert_single_example(
+  ex_index: int,
+  example: InputExample | PaddingInputExample,
+  label_list: Sequence[str],
+  max_seq_length: int,
+  tokenizer: Any,
+) -> InputFeatures:
+  """Converts one example; the first five are logged (contract A-93).
+
+  Args:
+    ex_index: its number from 0.
+    example: the texts and the label.
+    label_list: the labels of the task; a label's id is its place there.
+    max_seq_length: S.
+    tokenizer: has `tokenize` and `convert_tokens_to_ids`.
+
+  Returns:
+    The features; those of a `PaddingInputExample` are zeros and not real.
+
+  Raises:
+    ValueError: the label is not in the list, or S leaves no room for a token.
+  """
+  _check_length(max_seq_length)
+  label_id = _label_id(example, _label_map(label_list))
+  if isinstance(example, PaddingInputExample):
+    return _features(example, label_id, [], [], max_seq_length)
+  tokens, segment_ids = tokenize_pair(
+    example.text_a, example.text_b, max_seq_length, tokenizer
+  )
+  ids = tokenizer.convert_tokens_to_ids(tokens)
+  features = _features(example, label_id, ids, segment_ids, max_seq_length)
+  if ex_index < _LOGGED_EXAMPLES:
+    _log_example(example, tokens, features)
+  return features
+
+
+def convert_examples_to_features(
+  examples: Sequence[InputExample | PaddingInputExample],
+  label_list: Sequence[str],
+  max_seq_length: int,
+  tokenizer: Any,
+  progress: Progress | None = None,
+) -> list[InputFeatures]:
+  """Converts examples in memory; arguments as in `convert_single_example`."""
+  return list(_convert(examples, label_list, max_seq_length, tokenizer, progress))
+
+
+def file_based_convert_examples_to_features(
+  examples: Sequence[InputExample | PaddingInputExample],
+  label_list: Sequence[str],
+  max_seq_length: int,
+  tokenizer: Any,
+  output_file: str,
+  progress: Progress | None = None,
+) -> None:
+  """Converts examples to a TFRecord file (contract A-94), whole or not at all."""
+  features = _convert(examples, label_list, max_seq_length, tokenizer, progress)
+  records.write_records(output_file, map(_encode, features))
+
+
+def feature_spec(max_seq_length: int) -> dict[str, records.Feature]:
+  """What a record of `file_based_convert_examples_to_features` holds (contract A-94)."""
+  return {
+    "input_ids": records.Feature((max_seq_length,)),
+    "input_mask": records.Feature((max_seq_length,)),
+    "segment_ids": records.Feature((max_seq_length,)),
+    "label_ids": records.Feature(()),
+    "is_real_example": records.Feature(()),
+  }
+
+
+def cached_features(
+  examples: Sequence[InputExample | PaddingInputExample],
+  label_list: Sequence[str],
+  max_seq_length: int,
+  tokenizer: Any,
+  output_file: str,
+  cache_dir: str | None = None,
+  progress: Progress | None = None,
+) -> bool:
+  """`file_based_convert_examples_to_features`, unless its result is there already.
+
+  The key is a hash of texts, labels, label list, length and the tokenizer's
+  `fingerprint`; a tokenizer without one is never cached.
+
+  Args:
+    examples: as all before `output_file`, see `convert_single_example`.
+    label_list: the labels of the task.
+    max_seq_length: S.
+    tokenizer: the tokenizer.
+    output_file: the TFRecord file; `<output_file>.key` beside it says what it holds.
+    cache_dir: where `<key>.tf_record` is kept for other output files; none by default.
+    progress: called as the conversion goes on.
+
+  Returns:
+    Whether examples were converted.
+  """
+  key_file = f"{output_file}.key"
+  key = _cache_key(examples, label_list, max_seq_length, tokenizer)
+  if key is not None and _is_current(output_file, key_file, key):
+    kept = output_file
+  else:
+    kept = f"{cache_dir}/{key}.tf_record" if cache_dir and key else None
+    kept = kept if kept and text_io.exists(kept) else None
+  arguments = (label_list, max_seq_length, tokenizer)
+  if kept:
+    logging.info("%d examples were converted before: %s", len(examples), kept)
+    for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
+      convert_single_example(index, example, *arguments)
+    if kept != output_file:
+      _store(output_file, key_file, key, lambda: text_io.copy(kept, output_file))
+    return False
+
+  def convert():
+    file_based_convert_examples_to_features(examples, *arguments, output_file, progress)
+
+  _store(output_file, key_file, key, convert)
+  if cache_dir and key:
+    text_io.makedirs(cache_dir)
+    text_io.copy(output_file, f"{cache_dir}/{key}.tf_record")
+  return True
+
+
+def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
+  """Yields the features of all examples, made by several processes if they are many."""
+  _check_length(max_seq_length)
+  label_map = _label_map(label_list)
+  # Before the long work, so that a wrong label is told at once.
+  label_ids = [_label_id(example, label_map) for example in examples]
+  for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
+    convert_single_example(index, example, label_list, max_seq_length, tokenizer)
+  texts = [_texts(example) for example in examples]
+  characters = sum(len(text) for pair in texts for text in pair if text)
+  packed = parallel.ordered_map(
+    _packed_ids,
+    (tokenizer, max_seq_length),
+    texts,
+    workers=None if characters >= _CHARACTERS_FOR_WORKERS else 1,
+  )
+  rows = zip(examples, label_ids, packed, strict=True)
+  for index, (example, label_id, (ids, segment_ids)) in enumerate(rows):
+    if index % _LOG_EVERY == 0:
+      logging.info("Writing example %d of %d", index, len(examples))
+    yield _features(example, label_id, ids, segment_ids, max_seq_length)
+    if progress is not None:
+      progress(index + 1, len(examples))
+
+
+def _texts(example):
+  """(text_a, text_b), or () for a padding example."""
+  if isinstance(example, PaddingInputExample):
+    return ()
+  return example.text_a, example.text_b
+
+
+def _packed_ids(tokenizer_and_length, texts):
+  """(ids, segment_ids) without padding; runs in a worker process."""
+  tokenizer, max_seq_length = tokenizer_and_length
+  if not texts:
+    return [], []
+  tokens, segment_ids = tokenize_pair(*texts, max_seq_length, tokenizer)
+  return tokenizer.convert_tokens_to_ids(tokens), segment_ids
+
+
+def _features(example, label_id, ids, segment_ids, max_seq_length):
+  return InputFeatures(
+    input_ids=pad(ids, max_seq_length),
+    input_mask=pad([1] * len(ids), max_seq_length),
+    segment_ids=pad(segment_ids, max_seq_length),
+    label_id=label_id,
+    is_real_example=not isinstance(example, PaddingInputExample),
+  )
+
+
+def _check_length(max_seq_length):
+  if max_seq_length < 3:
+    raise ValueError(
+      f"--max_seq_length={max_seq_length} leaves no room for a token between [CLS] and "
+      "[SEP]; the least is 3"
+    )
+
+
+def _label_map(label_list):
+  return {label: index for index, label in enumerate(label_list)}
+
+
+def _label_id(example, label_map):
+  if isinstance(example, PaddingInputExample) or example.label is None:
+    return 0
+  if example.label not in label_map:
+    place = getattr(example, "source", None) or f"example {example.guid}"
+    raise ValueError(
+      f"{place}: label {example.label!r} is not one of {name_labels(label_map)}"
+    )
+  return label_map[example.label]
+
+
+def name_labels(labels: Mapping[str, int] | Sequence[str]) -> str:
+  """The labels for a message; of a long list, the first ones and the number."""
+  named = ", ".join(map(repr, list(labels)[:_NAMED_LABELS]))
+  return named if len(labels) <= _NAMED_LABELS else f"{named}, ... ({len(labels)})"
+
+
+def _log_example(example, tokens, features):
+  logging.info("*** Example ***")
+  logging.info("guid: %s", example.guid)
+  logging.info("tokens: %s", " ".join(tokens))
+  for name in ("input_ids", "input_mask", "segment_ids"):
+    logging.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
+  logging.info("label: %s (id = %d)", example.label, features.label_id)
+
+
+def _encode(features):
+  return records.encode_example(
+    {
+      "input_ids": features.input_ids,
+      "input_mask": features.input_mask,
+      "segment_ids": features.segment_ids,
+      "label_ids": [features.label_id],
+      "is_real_example": [int(features.is_real_example)],
+    }
+  )
+
+
+def _cache_key(examples, label_list, max_seq_length, tokenizer):
+  fingerprint = getattr(tokenizer, "fingerprint", None)
+  if not fingerprint:
+    return None
+  digest = hashlib.sha256()
+
+  def add(*values):
+    digest.update(json.dumps(values).encode("ascii") + b"\n")
+
+  add(_CACHE_FORMAT, max_seq_length, fingerprint, list(label_list))
+  for example in examples:
+    if isinstance(example, PaddingInputExample):
+      add()
+    else:
+      add(example.text_a, example.text_b, example.label)
+  return digest.hexdigest()
+
+
+def _is_current(output_file, key_file, key):
+  if not (text_io.exists(output_file) and text_io.exists(key_file)):
+    return False
+  # With its size, since another program may have written over the records.
+  return text_io.read_lines(key_file) == [key, str(text_io.size(output_file))]
+
+
+def _store(output_file, key_file, key, write):
+  text_io.remove(key_file)  # first: an old key must never stand beside new records
+  write()
+  if key is not None:
+    text_io.write_text(key_file, f"{key}\n{text_io.size(output_file)}\n")

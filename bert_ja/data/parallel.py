@@ -1,0 +1,115 @@
+"""Work on many small items by all cores, results in order."""
+
+import collections
+import concurrent.futures
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+_LARGEST_CHUNK = 256
+
+# The (function, shared) of a worker process; each is started for one pair.
+_work = None
+
+
+def usable_cores() -> int:
+  """Cores that this process may run on."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
+def ordered_map(
+  function: Callable[[Any, Any], Any],
+  shared: Any,
+  items: Sequence[Any],
+  workers: int | None = None,
+) -> Iterator[Any]:
+  """Yields `function(shared, item)` for each item, in the order of the items.
+
+  Args:
+    function: defined at the top of a module.
+    shared: sent to each worker once, for example a tokenizer and its settings.
+    items: what each call gets besides.
+    workers: processes; all usable cores by default. One worker is this process, and
+      so it is where function and shared cannot be sent: not picklable, or defined in
+      the running script or notebook.
+
+  Raises:
+    ChildProcessError: a worker was ended from outside.
+    Exception: what the function raised.
+  """
+  workers = usable_cores() if workers is None else workers
+  work = _pickled((function, shared)) if min(workers, len(items)) > 1 else None
+  if work is None:
+    yield from (function(shared, item) for item in items)
+    return
+  size = max(1, min(_LARGEST_CHUNK, len(items) // (workers * 4)))
+  # Not fork: TensorFlow's threads do not survive it.
+  executor = concurrent.futures.ProcessPoolExecutor(
+    workers, multiprocessing.get_context("spawn"), _start_worker, (work,)
+  )
+  try:
+    with _main_module_hidden():
+      chunks = collections.deque(
+        executor.submit(_run_chunk, items[start : start + size])
+        for start in range(0, len(items), size)
+      )
+    while chunks:
+      yield from chunks.popleft().result()
+  except BrokenProcessPool:
+    raise ChildProcessError(
+      "a worker process was ended from outside; was memory short?"
+    ) from None
+  finally:
+    executor.shutdown(cancel_futures=True)
+
+
+def _pickled(work):
+  """Bytes for the workers, or None if they could not read them."""
+  try:
+    data = pickle.dumps(work)
+  except (pickle.PicklingError, AttributeError, TypeError):
+    return None
+  return None if b"__main__" in data else data
+
+
+@contextlib.contextmanager
+def _main_module_hidden():
+  """Keeps new processes from running the main script again.
+
+  They need nothing of it, it may import TensorFlow (seconds for each worker), and one
+  without `if __name__ == "__main__"` would start over.
+  """
+  main = sys.modules["__main__"]
+  sys.modules["__main__"] = types.ModuleType("__main__")
+  try:
+    yield
+  finally:
+    sys.modules["__main__"] = main
+
+
+def _start_worker(work):
+  global _work
+  # An interrupt reaches the whole process group; the parent alone answers it.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  threading.Thread(target=_end_with_parent, daemon=True).start()
+  _work = pickle.loads(work)
+
+
+def _end_with_parent():
+  multiprocessing.parent_process().join()
+  os._exit(1)
+
+
+def _run_chunk(items):
+  function, shared = _work
+  return [function(shared, item) for item in items]

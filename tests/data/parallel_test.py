@@ -1,0 +1,66 @@
+"""Ordered work by several processes."""
+
+import operator
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from bert_ja.data import parallel
+
+
+class TestOrderedMap:
+  @pytest.mark.parametrize("workers", [1, 2])
+  def test_results_come_in_the_order_of_the_items(self, workers):
+    items = list(range(1000, 400, -1))
+    found = parallel.ordered_map(operator.add, 5, items, workers=workers)
+    assert list(found) == [item + 5 for item in items]
+
+  @pytest.mark.skipif(not os.path.exists("/proc/self"), reason="asks /proc for ids")
+  def test_several_workers_are_other_processes(self):
+    found = parallel.ordered_map(
+      operator.call, os.readlink, ["/proc/self"] * 8, workers=2
+    )
+    assert str(os.getpid()) not in set(found)
+
+  def test_no_items_start_no_workers(self):
+    assert list(parallel.ordered_map(operator.add, 5, [], workers=2)) == []
+
+  def test_an_error_of_the_function_is_raised_here(self):
+    with pytest.raises(ZeroDivisionError):
+      list(parallel.ordered_map(operator.truediv, 1, [1, 0], workers=2))
+
+  def test_what_cannot_be_pickled_is_done_here(self):
+    found = parallel.ordered_map(lambda a, b: a * b, 3, [1, 2], workers=2)
+    assert list(found) == [3, 6]
+
+  def test_a_worker_that_was_ended_is_an_error(self):
+    with pytest.raises(ChildProcessError, match="ended from outside; was memory short"):
+      list(parallel.ordered_map(operator.call, os._exit, [3, 3], workers=2))
+
+  def test_a_script_without_a_main_guard_is_not_run_again(self, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+      textwrap.dedent("""
+        import operator
+        from bert_ja.data import parallel
+        print("started")
+        print(sum(parallel.ordered_map(operator.mul, 2, [1, 2, 3], workers=2)))
+        class Mine:
+          def __add__(self, other):
+            return 7
+        print(list(parallel.ordered_map(operator.add, Mine(), [1, 2], workers=2)))
+      """)
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+      [sys.executable, str(script)],
+      env=environment,
+      capture_output=True,
+      text=True,
+      timeout=60,
+      check=False,
+    )
+    assert done.stdout.split("\n") == ["started", "12", "[7, 7]", ""], done.stderr
