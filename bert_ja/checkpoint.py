@@ -18,6 +18,8 @@ from bert_ja import hugging_face, text_io
 
 POINTER_NAME = "checkpoint"
 
+# What TensorFlow raises for damaged files, depending on where the damage is.
+_READ_ERRORS = (tf.errors.OpError, RuntimeError, IndexError)
 _STEP_PREFIX = re.compile(r"model\.ckpt-(\d+)")
 # `.new` is a second writing of a step while the first one still counts.
 _STEP_FILE = re.compile(r"(model\.ckpt-\d+)(\.new)?\.(index|meta|data-\d+-of-\d+)")
@@ -79,12 +81,13 @@ class Reader:
     """Reads the index.
 
     Raises:
-      ValueError: the index is damaged.
+      ValueError: the index is damaged, or TensorFlow cannot read this path.
     """
+    _check_readable(prefix)
     self.path = prefix
     try:
       self._reader = tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, RuntimeError) as error:
+    except _READ_ERRORS as error:
       raise _damaged(f"{prefix}.index", error) from error
     shapes = self._reader.get_variable_to_shape_map()
     self.shapes = {name: list(shapes[name]) for name in sorted(shapes)}
@@ -97,8 +100,17 @@ class Reader:
     """
     try:
       return self._reader.get_tensor(name)
-    except (tf.errors.OpError, RuntimeError) as error:
+    except _READ_ERRORS as error:
       raise _damaged(f"{self.path}.data-*", error) from error
+
+
+def _check_readable(prefix):
+  # TensorFlow takes a prefix for a pattern when it reads and for a name when it writes.
+  if re.search(r"[][*?\\]", prefix):
+    raise ValueError(
+      f"{prefix}: TensorFlow cannot read a checkpoint whose path holds one of the "
+      "characters [ ] * ? \\; rename the directory"
+    )
 
 
 def _damaged(path, error):
@@ -219,7 +231,12 @@ def _assign(reader, variables):
 
 
 def save(prefix: str, variables: Mapping[str, "tf.Variable | np.ndarray"]) -> None:
-  """Writes `<prefix>.data-00000-of-00001`, then `<prefix>.index`, readable by TF1."""
+  """Writes `<prefix>.data-00000-of-00001`, then `<prefix>.index`, readable by TF1.
+
+  Raises:
+    ValueError: a path that TensorFlow could write but not read.
+  """
+  _check_readable(prefix)
   directory = os.path.dirname(prefix)
   if directory:
     text_io.makedirs(directory)

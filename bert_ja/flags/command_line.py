@@ -10,18 +10,6 @@ from absl import app, flags, logging
 _EXPECTED_ERRORS = (ValueError, OSError, ImportError, NotImplementedError)
 
 
-class Stopped(Exception):
-  """The run was asked to stop and has saved its state.
-
-  Attributes:
-    signal_number: the signal that asked.
-  """
-
-  def __init__(self, message: str, signal_number: int):
-    super().__init__(message)
-    self.signal_number = signal_number
-
-
 def define_debug(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_bool(
     "debug", False, "Show the traceback of an error.", flag_values=flag_values
@@ -34,7 +22,6 @@ def run(main: Callable, argv: Sequence[str] | None = None) -> None:
   An error is one line on standard error and status 1 (2 for a wrong flag); with
   `--debug` the traceback stands before it.
   """
-  quiet_tensorflow()
   argv = list(sys.argv if argv is None else argv)
   define_debug()
   app.define_help_flags()
@@ -48,11 +35,8 @@ def run(main: Callable, argv: Sequence[str] | None = None) -> None:
   logging.use_absl_handler()
   try:
     sys.exit(main(arguments))
-  except Stopped as stopped:
-    _complain(stopped)
-    sys.exit(128 + stopped.signal_number)
-  except KeyboardInterrupt:
-    _complain("interrupted")
+  except KeyboardInterrupt as interrupt:
+    _complain(interrupt if interrupt.args else "interrupted")
     sys.exit(130)
   except Exception as error:
     if flags.FLAGS.debug or not _is_expected(error):
@@ -61,10 +45,30 @@ def run(main: Callable, argv: Sequence[str] | None = None) -> None:
     sys.exit(1)
 
 
-def quiet_tensorflow() -> None:
-  """Keeps TensorFlow's start-up notes off the screen; call before its import."""
+def import_tensorflow() -> None:
+  """Imports TensorFlow without its start-up notes, which no setting switches off."""
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
   os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+  sys.stderr.flush()
+  screen = os.dup(2)
+  try:
+    with open(os.devnull, "wb") as nowhere:
+      os.dup2(nowhere.fileno(), 2)
+    import tensorflow  # noqa: F401
+  finally:
+    os.dup2(screen, 2)
+    os.close(screen)
+
+
+def require(flag_values: flags.FlagValues, *names: str) -> None:
+  """Checks that flags have values.
+
+  Raises:
+    ValueError: one has none.
+  """
+  for name in names:
+    if flag_values[name].value is None:
+      raise ValueError(f"--{name} is required: {flag_values[name].help}")
 
 
 def _is_expected(error):

@@ -1,0 +1,100 @@
+"""Flags that say which model, and what they and a model directory come to together."""
+
+import dataclasses
+from typing import Any
+
+from absl import flags
+
+
+def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the group."""
+  flags.DEFINE_string(
+    "bert_config_file", None, "Model architecture, JSON.", flag_values
+  )
+  flags.DEFINE_string(
+    "init_checkpoint",
+    None,
+    "Weights to start from: a TF1 checkpoint prefix, or a Hugging Face directory.",
+    flag_values,
+  )
+  flags.DEFINE_string(
+    "model_dir",
+    None,
+    "A model's directory: its config, vocabulary, tokenizer settings and weights serve "
+    "for the flags that are not given. An earlier --output_dir is one.",
+    flag_values,
+  )
+  flags.DEFINE_bool(
+    "random_init",
+    False,
+    "Start from random weights, with the config and tokenizer of --model_dir.",
+    flag_values,
+  )
+  flags.DEFINE_string(
+    "output_dir",
+    None,
+    "Where checkpoints and results go; created if missing.",
+    flag_values,
+  )
+  flags.DEFINE_enum(
+    "precision",
+    "float32",
+    ["float32", "bfloat16", "float16"],
+    "Type of the matrix products; variables and losses are float32.",
+    flag_values,
+  )
+
+
+def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+  """The model's files: those of --model_dir, replaced by flags that were given.
+
+  Flags that were recorded when the model was trained (`max_seq_length`, the task and
+  its columns) take their recorded values where they are not given.
+
+  Returns:
+    `model_files.ModelFiles`.
+
+  Raises:
+    ValueError: no config, neither by flag nor in the directory.
+  """
+  from bert_ja import model_files
+
+  if flag_values.model_dir:
+    files = model_files.find(flag_values.model_dir)
+  else:
+    files = model_files.ModelFiles("", None, None, None, {}, {})
+  given = {
+    name: flag_values[flag].value
+    for name, flag in (
+      ("config_file", "bert_config_file"),
+      ("init_checkpoint", "init_checkpoint"),
+      ("vocab_file", "vocab_file"),
+    )
+    if flag in flag_values and flag_values[flag].value
+  }
+  files = dataclasses.replace(files, **given)
+  if flag_values.random_init:
+    files = dataclasses.replace(files, init_checkpoint=None)
+  if not files.config_file:
+    raise ValueError(
+      "the model is not known: give --bert_config_file, or --model_dir with a model's "
+      "directory"
+    )
+  for name, value in files.task.get("flags", {}).items():
+    if name in flag_values and not flag_values[name].present:
+      flag_values[name].value = value
+  return files
+
+
+def check_length(max_seq_length: int, config: Any, files: Any) -> None:
+  """Checks that the model has a position for each piece (A-15).
+
+  Raises:
+    ValueError: it has fewer.
+  """
+  if max_seq_length > config.max_position_embeddings:
+    raise ValueError(
+      f"--max_seq_length={max_seq_length} is longer than the "
+      f"{config.max_position_embeddings} positions of {files.config_file}; lower the "
+      "flag or use a model with more positions"
+    )

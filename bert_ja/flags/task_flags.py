@@ -1,0 +1,79 @@
+"""Flags that say which task, and where a user's table keeps its texts and labels."""
+
+from typing import Any
+
+from absl import flags
+
+# Flags whose values belong to a trained model: with --model_dir they need not be given.
+RECORDED = (
+  "task_name",
+  "max_seq_length",
+  "text_columns",
+  "label_column",
+  "id_column",
+  "xnli_language",
+)
+
+
+def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the group."""
+  flags.DEFINE_string(
+    "task_name",
+    None,
+    "mrpc, cola, mnli, xnli, livedoor, table (your own CSV, TSV or JSON lines), or a "
+    "task of --task_module.",
+    flag_values,
+  )
+  flags.DEFINE_string(
+    "task_module", None, "A Python file that registers a task.", flag_values
+  )
+  flags.DEFINE_list(
+    "text_columns", None, "table: one or two columns of text.", flag_values
+  )
+  flags.DEFINE_string("label_column", "label", "table: the labels.", flag_values)
+  flags.DEFINE_string("id_column", None, "table: the rows' names.", flag_values)
+  flags.DEFINE_string(
+    "labels_file", None, "table: labels in their order, one a line.", flag_values
+  )
+  for split in ("train", "dev", "test"):
+    flags.DEFINE_string(
+      f"{split}_file",
+      None,
+      f"table: file in --data_dir; {split}.csv, .tsv, .jsonl or .json by default.",
+      flag_values,
+    )
+  flags.DEFINE_string(
+    "xnli_language", "zh", "xnli: language of dev and test.", flag_values
+  )
+
+
+def get_processor(
+  labels: list[str] | None, flag_values: flags.FlagValues = flags.FLAGS
+) -> Any:
+  """The task's processor.
+
+  Args:
+    labels: those of a trained model; None to take the task's own.
+    flag_values: parsed flags.
+
+  Raises:
+    ValueError: the task is unknown.
+  """
+  from bert_ja.tasks import registry
+
+  if flag_values.task_module:
+    registry.load_task_module(flag_values.task_module)
+  names = ("text_columns", "label_column", "id_column", "labels_file", "data_dir")
+  names += ("train_file", "dev_file", "test_file")
+  options = {name: flag_values[name].value for name in names}
+  return registry.get_processor(
+    flag_values.task_name,
+    labels=labels,
+    language=flag_values.xnli_language,
+    **options,
+  )
+
+
+def recorded(flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
+  """The values to keep beside a trained model."""
+  return {name: flag_values[name].value for name in RECORDED}

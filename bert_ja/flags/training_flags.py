@@ -1,0 +1,211 @@
+"""Flags that say how a model is trained, saved and evaluated."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+
+def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the group."""
+  _define_batches(flag_values)
+  _define_optimizer(flag_values)
+  _define_run(flag_values)
+
+
+def _define_batches(flag_values):
+  for name, default in (
+    ("train_batch_size", 32),
+    ("eval_batch_size", 8),
+    ("predict_batch_size", 8),
+  ):
+    flags.DEFINE_integer(
+      name, default, "Rows of a batch, over all devices.", 1, flag_values=flag_values
+    )
+  flags.DEFINE_integer(
+    "gradient_accumulation_steps",
+    1,
+    "Parts that a training batch is computed in, to save memory; the batch stays "
+    "--train_batch_size rows.",
+    1,
+    flag_values=flag_values,
+  )
+
+
+def _define_optimizer(flag_values):
+  flags.DEFINE_float("learning_rate", 5e-5, "Peak rate of Adam.", 0, None, flag_values)
+  flags.DEFINE_float(
+    "num_train_epochs", 3.0, "Epochs; fractions are allowed.", 0, None, flag_values
+  )
+  flags.DEFINE_float(
+    "warmup_proportion", 0.1, "Share of linear warm-up.", 0, 1, flag_values
+  )
+  flags.DEFINE_enum(
+    "lr_schedule", "linear", ["linear", "constant"], "After the warm-up.", flag_values
+  )
+  flags.DEFINE_float("weight_decay_rate", 0.01, "Of Adam.", 0, None, flag_values)
+  flags.DEFINE_float("adam_epsilon", 1e-6, "Of Adam.", 0, None, flag_values)
+  flags.DEFINE_bool(
+    "bias_correction",
+    False,
+    "Adam's bias correction, as its paper has it.",
+    flag_values,
+  )
+  flags.DEFINE_float(
+    "layerwise_lr_decay",
+    1.0,
+    "Factor of the rate for each layer further from the output.",
+    0,
+    1,
+    flag_values,
+  )
+  flags.DEFINE_string(
+    "frozen_variables",
+    None,
+    "Regular expression; variables whose names it matches are not trained.",
+    flag_values,
+  )
+
+
+def _define_run(flag_values):
+  flags.DEFINE_integer(
+    "save_checkpoints_steps",
+    1000,
+    "Steps between checkpoints.",
+    1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "keep_checkpoint_max",
+    5,
+    "Newest checkpoints to keep; 0 keeps all.",
+    0,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "iterations_per_loop",
+    1000,
+    "Most steps in one call of the device.",
+    1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "eval_steps",
+    0,
+    "Steps between evaluations while training; 0 for none.",
+    0,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_string(
+    "best_metric",
+    "eval_accuracy",
+    "With --eval_steps: the metric that chooses the checkpoint in best/.",
+    flag_values,
+  )
+  flags.DEFINE_integer(
+    "early_stopping_patience",
+    0,
+    "With --eval_steps: evaluations without a better one that end the training.",
+    0,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_bool(
+    "use_best",
+    False,
+    "Evaluate and predict with the checkpoint in best/ instead of the newest.",
+    flag_values,
+  )
+  flags.DEFINE_integer(
+    "seed", 12345, "Of weights, order and dropout.", 0, flag_values=flag_values
+  )
+  flags.DEFINE_bool(
+    "xla", False, "Compile the training step with XLA, at fixed shapes.", flag_values
+  )
+
+
+def run_config(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+  """The flags as a `run_config.RunConfig`."""
+  from bert_ja import run_config
+
+  if flag_values.early_stopping_patience and not flag_values.eval_steps:
+    raise ValueError("--early_stopping_patience needs --eval_steps")
+  return run_config.RunConfig(
+    model_dir=flag_values.output_dir,
+    save_checkpoints_steps=flag_values.save_checkpoints_steps,
+    iterations_per_loop=flag_values.iterations_per_loop,
+    keep_checkpoint_max=flag_values.keep_checkpoint_max,
+    eval_steps=flag_values.eval_steps,
+    best_metric=flag_values.best_metric,
+    early_stopping_patience=flag_values.early_stopping_patience,
+    seed=flag_values.seed,
+    gradient_accumulation_steps=flag_values.gradient_accumulation_steps,
+    jit_compile=flag_values.xla,
+  )
+
+
+def create_optimizer(
+  num_train_steps: int,
+  num_warmup_steps: int,
+  num_hidden_layers: int,
+  flag_values: flags.FlagValues = flags.FLAGS,
+) -> Any:
+  """The flags as an optimizer; call in the scope of the strategy."""
+  from bert_ja import optimization
+
+  options = {}
+  if flag_values.layerwise_lr_decay != 1.0:
+    options["rate_multiplier"] = optimization.layerwise_multiplier(
+      flag_values.layerwise_lr_decay, num_hidden_layers
+    )
+  if flag_values.precision == "float16":
+    options["loss_scale"] = optimization.LossScale()
+  return optimization.create_optimizer(
+    flag_values.learning_rate,
+    num_train_steps,
+    num_warmup_steps,
+    weight_decay_rate=flag_values.weight_decay_rate,
+    epsilon=flag_values.adam_epsilon,
+    lr_schedule=flag_values.lr_schedule,
+    bias_correction=flag_values.bias_correction,
+    **options,
+  )
+
+
+def num_train_steps(
+  num_examples: int, flag_values: flags.FlagValues = flags.FLAGS
+) -> int:
+  """Updates in all: int(examples / batch size * epochs) (A-65); 0 without training.
+
+  Raises:
+    ValueError: there are examples, but too few for one step.
+  """
+  steps = int(
+    num_examples / flag_values.train_batch_size * flag_values.num_train_epochs
+  )
+  if flag_values.do_train and steps < 1:
+    raise ValueError(
+      f"{num_examples} training examples, --train_batch_size="
+      f"{flag_values.train_batch_size} and --num_train_epochs="
+      f"{flag_values.num_train_epochs:g} make no step; lower the batch size or raise "
+      "the epochs"
+    )
+  return steps
+
+
+def trainable(flag_values: flags.FlagValues = flags.FLAGS) -> Callable[[str], bool]:
+  """--frozen_variables as a function of a variable's name.
+
+  Raises:
+    ValueError: the flag is no regular expression.
+  """
+  if not flag_values.frozen_variables:
+    return lambda name: True
+  try:
+    pattern = re.compile(flag_values.frozen_variables)
+  except re.error as error:
+    raise ValueError(
+      f"--frozen_variables={flag_values.frozen_variables} is no regular expression: "
+      f"{error}"
+    ) from None
+  return lambda name: not pattern.search(name)

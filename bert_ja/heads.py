@@ -1,0 +1,52 @@
+"""Output layers over the encoder. B rows, H hidden size, C classes."""
+
+import tensorflow as tf
+
+from bert_ja import modeling
+
+
+class SentenceClassifier(tf.Module):
+  """One of C classes for a row: encoder, pooler, linear layer (contract A-44, A-98).
+
+  Variables besides the encoder's: output_weights [C, H], output_bias [C].
+  """
+
+  def __init__(
+    self,
+    config: modeling.BertConfig,
+    num_labels: int,
+    seed: int = 0,
+    precision: modeling.Precision = modeling.Precision(),
+    use_one_hot_embeddings: bool = False,
+  ):
+    """Creates all variables; their first values depend on `seed`."""
+    super().__init__(name="sentence_classifier")
+    self.bert = modeling.BertModel(config, seed, precision, use_one_hot_embeddings)
+    initializer = modeling.create_initializer(seed=seed)
+    self.output_weights = tf.Variable(
+      initializer([num_labels, config.hidden_size], "output_weights"),
+      name="output_weights",
+    )
+    self.output_bias = tf.Variable(tf.zeros([num_labels]), name="output_bias")
+
+  def __call__(
+    self, features: dict, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tf.Tensor:
+    """Features of a batch -> logits, float32 [B, C]; a stream means training."""
+    outputs = self.bert(
+      features["input_ids"],
+      features["input_mask"],
+      features["segment_ids"],
+      is_training=dropout_stream is not None,
+      dropout_stream=dropout_stream,
+    )
+    # As in the original: 0.1 whatever the config says.
+    pooled = modeling.dropout(outputs.get_pooled_output(), 0.1, dropout_stream)
+    return tf.nn.bias_add(
+      tf.matmul(pooled, self.output_weights, transpose_b=True), self.output_bias
+    )
+
+
+def cross_entropy(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
+  """Softmax cross-entropy of each row: float32 [B, C] and int32 [B] -> float32 [B]."""
+  return tf.nn.sparse_softmax_cross_entropy_with_logits(label_ids, logits)

@@ -1,0 +1,530 @@
+"""Text to word pieces and ids, with the spans of the pieces in the text.
+
+Three steps, each a class with the original's name: `BasicTokenizer` cleans a text
+and splits it into words, `WordpieceTokenizer` splits a word into pieces,
+`FullTokenizer` does both and converts pieces to ids. Imports no TensorFlow, so that
+worker processes start quickly.
+"""
+
+import functools
+import hashlib
+import itertools
+import json
+import operator
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from bert_ja import text_io
+
+Span = tuple[int, int]
+
+_REQUIRED_TOKENS = ("[CLS]", "[SEP]", "[UNK]")
+
+_LOWER_CASE_MODELS = {
+  "multilingual_L-12_H-768_A-12",
+  "chinese_L-12_H-768_A-12",
+  "uncased_L-24_H-1024_A-16",
+  "wwm_uncased_L-24_H-1024_A-16",
+  *(  # The 24 small models; the largest has the name of BERT-Base.
+    f"uncased_L-{layers}_H-{size}_A-{size // 64}"
+    for layers in (2, 4, 6, 8, 10, 12)
+    for size in (128, 256, 512, 768)
+  ),
+}
+_CASED_MODELS = {
+  "cased_L-12_H-768_A-12",
+  "cased_L-24_H-1024_A-16",
+  "multi_cased_L-12_H-768_A-12",
+  "wwm_cased_L-24_H-1024_A-16",
+}
+
+# Contract A-73: ideographs, without hiragana, katakana and Hangul.
+_CJK_RANGES = (
+  (0x3400, 0x4DBF),
+  (0x4E00, 0x9FFF),
+  (0xF900, 0xFAFF),
+  (0x20000, 0x2A6DF),
+  (0x2A700, 0x2B73F),
+  (0x2B740, 0x2B81F),
+  (0x2B820, 0x2CEAF),
+  (0x2F800, 0x2FA1F),
+)
+
+
+def validate_case_matches_checkpoint(
+  do_lower_case: bool, init_checkpoint: str | None
+) -> None:
+  """Checks the casing flag against the directory name of a released checkpoint.
+
+  An empty checkpoint, a file of another name and an unknown directory pass
+  (contract A-19, A-20).
+
+  Raises:
+    ValueError: the model of that directory was trained with the other casing.
+  """
+  directory, _, name = (init_checkpoint or "").rpartition("/")
+  model = directory.rpartition("/")[2]
+  if name != "bert_model.ckpt" or model not in _LOWER_CASE_MODELS | _CASED_MODELS:
+    return
+  expected = model in _LOWER_CASE_MODELS
+  if bool(do_lower_case) != expected:
+    raise ValueError(
+      f"--do_lower_case={do_lower_case} does not fit --init_checkpoint="
+      f"{init_checkpoint}: {model} is a {'lower-case' if expected else 'cased'} "
+      f"model; pass --do_lower_case={expected}"
+    )
+
+
+def convert_to_unicode(text: str | bytes) -> str:
+  """Text as str; bytes are read as UTF-8 without their invalid bytes (A-70).
+
+  Raises:
+    ValueError: neither str nor bytes.
+  """
+  if isinstance(text, str):
+    return text
+  if isinstance(text, bytes):
+    return text.decode("utf-8", "ignore")
+  raise ValueError(
+    f"expected text as str or bytes, got {type(text).__name__}; convert it first"
+  )
+
+
+def printable_text(text: str | bytes) -> str:
+  """Text in the form that print and logging take: str."""
+  return convert_to_unicode(text)
+
+
+def whitespace_tokenize(text: str) -> list[str]:
+  """The parts of a text between white space."""
+  return text.split()
+
+
+def load_vocab(vocab_file: str) -> dict[str, int]:
+  """Reads a vocabulary: one token a line, the id is the line number from 0.
+
+  As in the original: a blank line takes an id (of the token ""), a repeated token
+  keeps the place of the first and the id of the last line (contract A-69). A
+  byte-order mark is no part of the first token.
+
+  Raises:
+    FileNotFoundError: no such file.
+    ValueError: the file has no token or is not UTF-8.
+  """
+  if not text_io.exists(vocab_file):
+    raise FileNotFoundError(
+      f"{vocab_file} does not exist; expected a vocabulary with one token a line "
+      "(--vocab_file)"
+    )
+  tokens = [line.strip() for line in text_io.read_lines(vocab_file)]
+  if not any(tokens):
+    raise ValueError(
+      f"{vocab_file} holds no token; expected a vocabulary with one token a line "
+      "(--vocab_file)"
+    )
+  return {token: index for index, token in enumerate(tokens)}
+
+
+def convert_by_vocab(vocab: Mapping, items: Iterable) -> list:
+  """Looks up each item (tokens or ids).
+
+  Raises:
+    KeyError: the vocabulary lacks an item; the message names it (contract A-79).
+  """
+  try:
+    return list(map(vocab.__getitem__, items))
+  except KeyError as error:
+    item = error.args[0]
+    kind = "token" if isinstance(item, str) else "id"
+    raise KeyError(
+      f"{kind} {item!r} is not among the {len(vocab)} entries of the vocabulary; "
+      "use the vocabulary that made it"
+    ) from None
+
+
+def convert_tokens_to_ids(vocab: Mapping[str, int], tokens: Iterable[str]) -> list[int]:
+  """Ids of tokens; see `convert_by_vocab`."""
+  return convert_by_vocab(vocab, tokens)
+
+
+def convert_ids_to_tokens(
+  inv_vocab: Mapping[int, str], ids: Iterable[int]
+) -> list[str]:
+  """Tokens of ids; see `convert_by_vocab`."""
+  return convert_by_vocab(inv_vocab, ids)
+
+
+class FullTokenizer:
+  """Text to word pieces and ids.
+
+  A text is cut into units at places where the words on both sides cannot influence
+  each other: white space, ideographs, punctuation. Texts repeat their units, so the
+  pieces of a unit are kept in a bounded cache and most of the work is one regular
+  expression and one dictionary lookup for each unit.
+
+  Attributes:
+    vocab: token to id, in the order of the file.
+    inv_vocab: id to token.
+    basic_tokenizer: the `BasicTokenizer`.
+    wordpiece_tokenizer: the `WordpieceTokenizer`.
+  """
+
+  def __init__(
+    self,
+    vocab_file: str,
+    do_lower_case: bool = True,
+    strip_accents: bool | None = None,
+    tokenize_chinese_chars: bool = True,
+  ):
+    """Reads the vocabulary.
+
+    Args:
+      vocab_file: path; one token a line.
+      do_lower_case: lower-case the text; False for cased models.
+      strip_accents: remove accents, which turns が into か; None: as do_lower_case,
+        which is what the released uncased models expect (contract A-76).
+      tokenize_chinese_chars: make each ideograph a word.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: the file lacks [CLS], [SEP] or [UNK] (contract A-81).
+    """
+    vocab = load_vocab(vocab_file)
+    missing = [token for token in _REQUIRED_TOKENS if token not in vocab]
+    if missing:
+      raise ValueError(
+        f"{vocab_file}: expected {', '.join(_REQUIRED_TOKENS)} among its {len(vocab)} "
+        f"tokens, found no {', '.join(missing)}; give the vocabulary of a BERT model, "
+        "one token a line and no scores"
+      )
+    self._build(
+      vocab, BasicTokenizer(do_lower_case, strip_accents, tokenize_chinese_chars)
+    )
+
+  def _build(self, vocab, basic_tokenizer):
+    self.vocab = vocab
+    self.inv_vocab = {index: token for token, index in vocab.items()}
+    self.basic_tokenizer = basic_tokenizer
+    self.wordpiece_tokenizer = WordpieceTokenizer(vocab)
+    self._pieces = _Cache(self._split_unit)
+    self._steps = _Cache(self._measure_unit)
+
+  def __getstate__(self):
+    # What can be made again is not sent to worker processes.
+    return self.vocab, self.settings
+
+  def __setstate__(self, state):
+    vocab, settings = state
+    self._build(vocab, BasicTokenizer(**settings))
+
+  @property
+  def settings(self) -> dict[str, bool | None]:
+    """The constructor's switches by name, without the vocabulary."""
+    return self.basic_tokenizer.settings
+
+  @property
+  def fingerprint(self) -> str:
+    """Hex SHA-256 of vocabulary and switches: equal where all results are equal."""
+    strip_accents = self.basic_tokenizer.strip_accents
+    switches = {**self.settings, "strip_accents": strip_accents}
+    content = json.dumps(["FullTokenizer", switches, list(self.vocab.items())])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+  def tokenize(self, text: str | bytes) -> list[str]:
+    """Word pieces of a text.
+
+    Raises:
+      ValueError: text is neither str nor bytes.
+    """
+    units = self.basic_tokenizer.split_units(convert_to_unicode(text))
+    return list(itertools.chain.from_iterable(map(self._pieces.__getitem__, units)))
+
+  def tokenize_with_offsets(self, text: str | bytes) -> tuple[list[str], list[Span]]:
+    """Word pieces and where they stand.
+
+    Args:
+      text: str, or bytes to be decoded as in `convert_to_unicode`.
+
+    Returns:
+      (tokens as of `tokenize`, one (start, end) for each token: character offsets
+      into the decoded text, ascending, never empty). A character that became several
+      pieces is in the spans of all of them; a combining mark that was removed is in
+      the span of the character before it.
+
+    Raises:
+      ValueError: text is neither str nor bytes.
+    """
+    units = self.basic_tokenizer.split_units(convert_to_unicode(text))
+    tokens = list(itertools.chain.from_iterable(map(self._pieces.__getitem__, units)))
+    steps = itertools.chain.from_iterable(map(self._steps.__getitem__, units))
+    edges = list(itertools.accumulate(steps))
+    spans = list(zip(edges[::2], edges[1::2], strict=True))
+    if len(spans) > len(tokens):  # Skipped text takes part with an empty span.
+      spans = [span for span in spans if span[0] < span[1]]
+    return tokens, spans
+
+  def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
+    """Ids of tokens; see `convert_by_vocab`."""
+    return convert_tokens_to_ids(self.vocab, tokens)
+
+  def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
+    """Tokens of ids; see `convert_by_vocab`."""
+    return convert_ids_to_tokens(self.inv_vocab, ids)
+
+  def _split_unit(self, unit):
+    words = self.basic_tokenizer.tokenize(unit.lstrip())
+    split_word = self.wordpiece_tokenizer.split_word
+    return tuple(itertools.chain.from_iterable(map(split_word, words)))
+
+  def _measure_unit(self, unit):
+    """Steps from edge to edge: to the start of a piece, to its end, to the next start.
+
+    The running sum over the steps of all units gives the spans in the text. Steps
+    back occur where two pieces share a character.
+    """
+    edges = [0]
+    pieces = iter(self._pieces[unit])
+    for word, spans in self.basic_tokenizer.align(unit):
+      start = 0
+      while start < len(word):
+        piece = next(pieces)
+        if piece == self.wordpiece_tokenizer.unk_token:
+          end = len(word)  # It stands for the whole word.
+        else:
+          end = start + len(piece) - (2 if start else 0)
+        edges += spans[start][0], spans[end - 1][1]
+        start = end
+    if edges[-1] < len(unit):
+      edges += len(unit), len(unit)
+    return tuple(map(operator.sub, edges[1:], edges))
+
+
+class BasicTokenizer:
+  """Cleans a text and splits it into words (contract A-71 to A-77).
+
+  Attributes:
+    do_lower_case, tokenize_chinese_chars: as given.
+    strip_accents: as given, or do_lower_case where None was given.
+    settings: the switches as given.
+  """
+
+  def __init__(
+    self,
+    do_lower_case: bool = True,
+    strip_accents: bool | None = None,
+    tokenize_chinese_chars: bool = True,
+  ):
+    """See `FullTokenizer` for the switches."""
+    self.settings = {
+      "do_lower_case": do_lower_case,
+      "strip_accents": strip_accents,
+      "tokenize_chinese_chars": tokenize_chinese_chars,
+    }
+    self.do_lower_case = do_lower_case
+    self.strip_accents = do_lower_case if strip_accents is None else strip_accents
+    self.tokenize_chinese_chars = tokenize_chinese_chars
+    self._cleaned = _Table(_clean_and_isolate if tokenize_chinese_chars else _clean)
+    self._split = _Table(_strip_and_split if self.strip_accents else _split)
+    self._by_character = _Cache(self._normalize)
+
+  def __reduce__(self):
+    return BasicTokenizer, tuple(self.settings.values())
+
+  def tokenize(self, text: str | bytes) -> list[str]:
+    """Words of a text.
+
+    Raises:
+      ValueError: text is neither str nor bytes.
+    """
+    text = convert_to_unicode(text)
+    if text.isascii() and text.isalnum():  # A shortcut for most English words.
+      return [text.lower() if self.do_lower_case else text]
+    return self._normalize(text).split()
+
+  def split_units(self, text: str) -> list[str]:
+    """Cuts a text into units that can be tokenized one by one.
+
+    Returns:
+      Units that joined give the text without white space at its end. A unit is a run
+      of characters, an ideograph or a punctuation mark, after white space or not.
+    """
+    # The lower case of Σ depends on the letters around, beyond punctuation too.
+    sigma = self.do_lower_case and "Σ" in text
+    pattern = _unit_pattern(self.tokenize_chinese_chars, not sigma)
+    return pattern.findall(text.rstrip())
+
+  def align(self, text: str) -> list[tuple[str, list[Span]]]:
+    """Words as of `tokenize`, each with one span of `text` for each character."""
+    results = [self._by_character[character] for character in text]
+    spans = []
+    for index, result in enumerate(results):
+      if not result and spans and unicodedata.category(text[index]) == "Mn":
+        spans[-1] = (spans[-1][0], index + 1)
+      spans += [(index, index + 1)] * len(result)
+    normalized = self._normalize(text)
+    if "".join(results).replace("σ", "ς") != normalized.replace("σ", "ς"):
+      # A few combining marks change places with their neighbours.
+      spans = [(0, len(text))] * len(normalized)
+    return [
+      (match[0], spans[match.start() : match.end()])
+      for match in re.finditer(r"\S+", normalized)
+    ]
+
+  def _normalize(self, text):
+    """The words of a text with spaces between them."""
+    text = text.translate(self._cleaned)
+    if self.do_lower_case:
+      # Before the split at punctuation, which matters to Σ.
+      text = text.lower()
+    if self.strip_accents:
+      text = unicodedata.normalize("NFD", text)
+    return text.translate(self._split)
+
+
+class WordpieceTokenizer:
+  """Splits words into the longest pieces of a vocabulary (contract A-78)."""
+
+  def __init__(
+    self,
+    vocab: Collection[str],
+    unk_token: str = "[UNK]",
+    max_input_chars_per_word: int = 200,
+  ):
+    """Sorts the vocabulary.
+
+    Args:
+      vocab: tokens; those that continue a word start with ##.
+      unk_token: the piece of a word that the vocabulary does not cover.
+      max_input_chars_per_word: a longer word becomes `unk_token`.
+    """
+    self.vocab = vocab
+    self.unk_token = unk_token
+    self.max_input_chars_per_word = max_input_chars_per_word
+    # At the start of a word ## is no mark: there "##a" can be text.
+    self._initial = _by_text((token, token) for token in vocab)
+    self._continuing = _by_text((t[2:], t) for t in vocab if t.startswith("##"))
+
+  def tokenize(self, text: str | bytes) -> list[str]:
+    """Pieces of words that are separated by white space.
+
+    Raises:
+      ValueError: text is neither str nor bytes.
+    """
+    words = whitespace_tokenize(convert_to_unicode(text))
+    return [piece for word in words for piece in self.split_word(word)]
+
+  def split_word(self, word: str) -> list[str]:
+    """Pieces of one word, greedy from the left, or [unk_token]."""
+    if len(word) > self.max_input_chars_per_word:
+      return [self.unk_token]
+    pieces, start = [], 0
+    known, lengths = self._initial
+    while start < len(word):
+      for length in lengths.get(word[start : start + 2], (1,)):
+        piece = known.get(word[start : start + length])
+        if piece:
+          break
+      else:
+        return [self.unk_token]
+      pieces.append(piece)
+      start += length
+      known, lengths = self._continuing
+    return pieces
+
+
+def _by_text(tokens):
+  """(text, token) pairs as a table and the lengths that are worth trying.
+
+  Returns:
+    ({text: token}, {first two characters: lengths of such texts, and 1, descending}).
+  """
+  known, lengths = {}, {}
+  for text, token in tokens:
+    if text:
+      known[text] = token
+      lengths.setdefault(text[:2], {1}).add(len(text))
+  return known, {start: sorted(found)[::-1] for start, found in lengths.items()}
+
+
+class _Table(dict):
+  """A `str.translate` table that asks a function once for each code point."""
+
+  def __init__(self, function: Callable[[str], str]):
+    super().__init__()
+    self._function = function
+
+  def __missing__(self, code_point):
+    result = self[code_point] = self._function(chr(code_point))
+    return result
+
+
+class _Cache(dict):
+  """function(key) by key; starts anew when full, so that memory stays bounded."""
+
+  _MAX_ENTRIES = 1 << 16
+  _MAX_KEY_LENGTH = 64  # Long keys seldom come again.
+
+  def __init__(self, function):
+    super().__init__()
+    self._function = function
+
+  def __missing__(self, key):
+    value = self._function(key)
+    if len(key) <= self._MAX_KEY_LENGTH:
+      if len(self) >= self._MAX_ENTRIES:
+        self.clear()
+      self[key] = value
+    return value
+
+
+def _clean(character):
+  """Contract A-72: nothing, a space, or the character."""
+  if character in "\t\n\r":
+    return " "
+  category = unicodedata.category(character)
+  if category in ("Cc", "Cf") or character == "\ufffd":
+    return ""
+  return " " if category == "Zs" else character
+
+
+def _clean_and_isolate(character):
+  return f" {character} " if _is_ideograph(character) else _clean(character)
+
+
+def _split(character):
+  return f" {character} " if _is_punctuation(character) else character
+
+
+def _strip_and_split(character):
+  return "" if unicodedata.category(character) == "Mn" else _split(character)
+
+
+def _is_ideograph(character):
+  return any(first <= ord(character) <= last for first, last in _CJK_RANGES)
+
+
+def _is_punctuation(character):
+  """Contract A-74: punctuation and all other visible ASCII but letters and digits."""
+  if character.isascii():
+    return character.isprintable() and not character.isalnum() and character != " "
+  return unicodedata.category(character).startswith("P")
+
+
+@functools.cache
+def _unit_pattern(ideographs, punctuation):
+  """White space, then a run of characters or a character that is a word.
+
+  Knows the characters of the first plane; the others are rare, make the pattern slow
+  and may stay in a run: a run is tokenized like any text.
+  """
+  plane = "".join(map(chr, range(0x10000)))
+  # Not every character of str.isspace: _clean drops some, which joins two words.
+  space = "".join(c for c in plane if c.isspace() and _clean(c))
+  single = ""
+  if punctuation:
+    single += "".join(map(re.escape, filter(_is_punctuation, plane)))
+  if ideographs:
+    single += "".join(f"{chr(a)}-{chr(b)}" for a, b in _CJK_RANGES if b < 0x10000)
+  run = f"[^{space}{single}]+"
+  return re.compile(f"[{space}]*(?:{run}|[{single}])" if single else f"[{space}]*{run}")
