@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any
 
+# Comes with TensorFlow; its import makes numpy know bfloat16, which safetensors needs.
+import ml_dtypes as ml_dtypes
 import numpy as np
 import safetensors
 import safetensors.numpy

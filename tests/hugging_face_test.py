@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -199,6 +200,22 @@ class TestReader:
     value = hugging_face.Reader(str(path)).tensor("bert/pooler/dense/bias")
     assert value.dtype == np.float32
     assert value.tolist() == [1.5, -2.0]
+
+  def test_bfloat16_needs_no_tensorflow(self, tmp_path):
+    header = {
+      "pooler.dense.bias": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}
+    }
+    text = json.dumps(header).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"\xc0\x3f")
+    code = (
+      "import sys; from bert_ja import hugging_face;"
+      f"r = hugging_face.Reader({str(path)!r});"
+      "print(r.tensor('bert/pooler/dense/bias'), 'tensorflow' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout == "[1.5] False\n"
 
   @pytest.mark.parametrize("size", [0, 5, 300, -4])
   def test_a_cut_file_is_named(self, tmp_path, size):
