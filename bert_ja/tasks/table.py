@@ -168,15 +168,21 @@ class TableProcessor(base.DataProcessor):
     if self.id_column:
       _require(path, columns, self.id_column, "--id_column")
     examples = []
-    for number, (line, row) in enumerate(rows):
+    for number, (line, row) in enumerate(rows, 1):
       source = f"{path}, line {line}"
-      guid = f"{set_type}-{number}"
-      if self.id_column:
-        guid = _text(row, self.id_column, source)
-      label = _label(row, self.label_column, source, may_lack=set_type == "test")
-      texts = [_text(row, column, source) for column in text_columns]
+      first, *second = text_columns
+      # A pair may lack its second text; then it is a single one (contract A-91).
+      present = [column for column in second if row.get(column) is not None]
       examples.append(
-        base.InputExample(guid, *texts[:1], *(texts[1:] or [None]), label, source)
+        base.InputExample(
+          guid=_text(row, self.id_column, source)
+          if self.id_column
+          else f"{set_type}-{number}",
+          text_a=_text(row, first, source),
+          text_b=_text(row, present[0], source) if present else None,
+          label=_label(row, self.label_column, source, set_type == "test"),
+          source=source,
+        )
       )
     return examples
 
