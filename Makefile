@@ -19,7 +19,7 @@ demo: $(VENV)/installed
 	  --vocab_file=samples/reviews/vocab.txt --nostrip_accents \
 	  --text_columns=text --label_column=label \
 	  --do_train --do_eval --do_predict --max_seq_length=64 \
-	  --learning_rate=1e-3 --num_train_epochs=20 --eval_steps=50 \
+	  --learning_rate=3e-4 --num_train_epochs=15 --eval_steps=30 \
 	  --output_dir=out/demo
 
 test: $(VENV)/installed

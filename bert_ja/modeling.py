@@ -80,7 +80,7 @@ class BertConfig:
         f"vocab_size is missing; this is no BERT config (keys: {', '.join(values)})"
       )
     if any(key in values for key in _HUGGING_FACE_KEYS):
-      if values.get("hidden_act") == "gelu":
+      if values.get("hidden_act", "gelu") == "gelu":
         values["hidden_act"] = "gelu_erf"
       # Hugging Face's constructor has 2 where the original has 16.
       values.setdefault("type_vocab_size", 2)

@@ -52,6 +52,15 @@ _CJK_RANGES = (
 )
 
 
+# Characters whose neighbours decide what they become: the lower case of Σ depends on
+# the letters around; the others decompose to marks that are kept and change places.
+_CONTEXTUAL = re.compile(
+  "[Σ\u1715\u1734\u1b44\u1baa\u1bf2\u1bf3\u302e\u302f\ua953\ua9c0\U000111c0\U00011235"
+  "\U0001134d\U000116b6\U0001193d\U00011f41\U00016ff0\U00016ff1"
+  "\U0001d15e-\U0001d172\U0001d1bb-\U0001d1c0]"
+)
+
+
 def validate_case_matches_checkpoint(
   do_lower_case: bool, init_checkpoint: str | None
 ) -> None:
@@ -273,9 +282,10 @@ class FullTokenizer:
     return convert_ids_to_tokens(self.inv_vocab, ids)
 
   def _split_unit(self, unit):
-    words = self.basic_tokenizer.tokenize(unit.lstrip())
-    split_word = self.wordpiece_tokenizer.split_word
-    return tuple(itertools.chain.from_iterable(map(split_word, words)))
+    pieces = []
+    for word in self.basic_tokenizer.tokenize(unit.lstrip()):
+      pieces += self.wordpiece_tokenizer.split_word(word)
+    return tuple(pieces)
 
   def _measure_unit(self, unit):
     """Steps from edge to edge: to the start of a piece, to its end, to the next start.
@@ -324,9 +334,7 @@ class BasicTokenizer:
     self.do_lower_case = do_lower_case
     self.strip_accents = do_lower_case if strip_accents is None else strip_accents
     self.tokenize_chinese_chars = tokenize_chinese_chars
-    self._cleaned = _Table(_clean_and_isolate if tokenize_chinese_chars else _clean)
-    self._split = _Table(_strip_and_split if self.strip_accents else _split)
-    self._by_character = _Cache(self._normalize)
+    self._table = _Table(self._normalize_in_steps)
 
   def __reduce__(self):
     return BasicTokenizer, tuple(self.settings.values())
@@ -349,14 +357,14 @@ class BasicTokenizer:
       Units that joined give the text without white space at its end. A unit is a run
       of characters, an ideograph or a punctuation mark, after white space or not.
     """
-    # The lower case of Σ depends on the letters around, beyond punctuation too.
+    # What Σ depends on may stand beyond punctuation.
     sigma = self.do_lower_case and "Σ" in text
     pattern = _unit_pattern(self.tokenize_chinese_chars, not sigma)
     return pattern.findall(text.rstrip())
 
   def align(self, text: str) -> list[tuple[str, list[Span]]]:
     """Words as of `tokenize`, each with one span of `text` for each character."""
-    results = [self._by_character[character] for character in text]
+    results = [self._table[ord(character)] for character in text]
     spans = []
     for index, result in enumerate(results):
       if not result and spans and unicodedata.category(text[index]) == "Mn":
@@ -364,7 +372,7 @@ class BasicTokenizer:
       spans += [(index, index + 1)] * len(result)
     normalized = self._normalize(text)
     if "".join(results).replace("σ", "ς") != normalized.replace("σ", "ς"):
-      # A few combining marks change places with their neighbours.
+      # Marks have changed places.
       spans = [(0, len(text))] * len(normalized)
     return [
       (match[0], spans[match.start() : match.end()])
@@ -373,13 +381,18 @@ class BasicTokenizer:
 
   def _normalize(self, text):
     """The words of a text with spaces between them."""
-    text = text.translate(self._cleaned)
+    if _CONTEXTUAL.search(text):
+      return self._normalize_in_steps(text)
+    return text.translate(self._table)
+
+  def _normalize_in_steps(self, text):
+    clean = _clean_and_isolate if self.tokenize_chinese_chars else _clean
+    text = "".join(map(clean, text))
     if self.do_lower_case:
-      # Before the split at punctuation, which matters to Σ.
       text = text.lower()
     if self.strip_accents:
-      text = unicodedata.normalize("NFD", text)
-    return text.translate(self._split)
+      text = "".join(map(_strip, unicodedata.normalize("NFD", text)))
+    return "".join(map(_split, text))
 
 
 class WordpieceTokenizer:
@@ -496,8 +509,8 @@ def _split(character):
   return f" {character} " if _is_punctuation(character) else character
 
 
-def _strip_and_split(character):
-  return "" if unicodedata.category(character) == "Mn" else _split(character)
+def _strip(character):
+  return "" if unicodedata.category(character) == "Mn" else character
 
 
 def _is_ideograph(character):

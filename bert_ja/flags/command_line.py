@@ -1,5 +1,6 @@
 """Runs a script: parses flags, prepares logging, turns errors into one line."""
 
+import logging as python_logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -31,8 +32,8 @@ def run(main: Callable, argv: Sequence[str] | None = None) -> None:
     _complain(error)
     sys.exit(2)
   logging.set_verbosity(logging.INFO)
-  logging.get_absl_handler().setFormatter(logging.PythonFormatter("%(message)s"))
   logging.use_absl_handler()
+  logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
   try:
     sys.exit(main(arguments))
   except KeyboardInterrupt as interrupt:

@@ -19,9 +19,12 @@ class DataProcessor:
 
   Attributes:
     kind: `"sentence"` for one label for one or two texts.
+    test_labels_are_known: whether labels of the test set are true ones, so that
+      predictions can be scored. The original's tasks put dummies there.
   """
 
   kind = "sentence"
+  test_labels_are_known = False
 
   def get_train_examples(self, data_dir: str) -> list[InputExample]:
     """The examples to train on."""

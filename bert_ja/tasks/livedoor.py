@@ -31,6 +31,8 @@ class LivedoorProcessor(base.DataProcessor):
     test_file: test file; its labels are read too.
   """
 
+  test_labels_are_known = True
+
   def __init__(
     self,
     train_file: str = "train.tsv",

@@ -60,6 +60,8 @@ def _write_scores(directory, results, outputs, label_list):
   reporting.write_classification_report(
     directory, outputs["label_ids"], predicted, label_list
   )
+  report = os.path.join(directory, "classification_report.txt")
+  logging.info("%s", text_io.read_text(report))
   note = metrics.single_class_note(predicted, label_list)
   if note:
     logging.warning("%s", note)

@@ -47,6 +47,7 @@ class TableProcessor(base.DataProcessor):
     data_dir: where `get_labels` looks for the training file if no set was read yet.
   """
 
+  test_labels_are_known = True
   text_columns = None
   label_column = "label"
   id_column = None

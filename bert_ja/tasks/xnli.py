@@ -14,6 +14,8 @@ class XnliProcessor(base.DataProcessor):
       reads `multinli/multinli.train.<language>.tsv`.
   """
 
+  test_labels_are_known = True
+
   def __init__(self, language: str = "zh"):
     self.language = language
 
