@@ -17,8 +17,6 @@ from bert_ja.data import parallel, records
 
 _LOGGED_EXAMPLES = 5
 _LOG_EVERY = 10_000
-# Below, one process is done before others have started.
-_CHARACTERS_FOR_WORKERS = 1_000_000
 # Part of the cache key: changes with what is stored for the same texts.
 _CACHE_FORMAT = 1
 _NAMED_LABELS = 20
@@ -242,7 +240,7 @@ def cached_features(
 
 
 def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
-  """Yields the features of all examples, made by several processes if they are many."""
+  """Yields the features of all examples, made by several processes if it is long work."""
   _check_length(max_seq_length)
   label_map = _label_map(label_list)
   # Before the long work, so that a wrong label is told at once.
@@ -250,13 +248,7 @@ def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
   for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
     convert_single_example(index, example, label_list, max_seq_length, tokenizer)
   texts = [_texts(example) for example in examples]
-  characters = sum(len(text) for pair in texts for text in pair if text)
-  packed = parallel.ordered_map(
-    _packed_ids,
-    (tokenizer, max_seq_length),
-    texts,
-    workers=None if characters >= _CHARACTERS_FOR_WORKERS else 1,
-  )
+  packed = parallel.ordered_map(_packed_ids, (tokenizer, max_seq_length), texts)
   rows = zip(examples, label_ids, packed, strict=True)
   for index, (example, label_id, (ids, segment_ids)) in enumerate(rows):
     if index % _LOG_EVERY == 0:

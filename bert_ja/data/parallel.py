@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -32,8 +33,13 @@ def ordered_map(
   shared: Any,
   items: Sequence[Any],
   workers: int | None = None,
+  patience: float = 1.0,
 ) -> Iterator[Any]:
   """Yields `function(shared, item)` for each item, in the order of the items.
+
+  This process begins. After `patience` seconds it hands the rest to others, if at this
+  speed the rest would take more than twice as long again: processes take about a
+  second to start and to fill their caches, in which a fast function does much.
 
   Args:
     function: defined at the top of a module.
@@ -42,16 +48,29 @@ def ordered_map(
     workers: processes; all usable cores by default. One worker is this process, and
       so it is where function and shared cannot be sent: not picklable, or defined in
       the running script or notebook.
+    patience: seconds.
 
   Raises:
     ChildProcessError: a worker was ended from outside.
     Exception: what the function raised.
   """
   workers = usable_cores() if workers is None else workers
-  work = _pickled((function, shared)) if min(workers, len(items)) > 1 else None
-  if work is None:
-    yield from (function(shared, item) for item in items)
-    return
+  spent = done = 0
+  while done < len(items):
+    if workers > 1 and spent >= patience:
+      if spent / max(done, 1) * (len(items) - done) >= 2 * patience:
+        work = _pickled((function, shared))
+        if work is not None:
+          yield from _by_workers(work, items[done:], workers)
+          return
+      workers = 1
+    start = time.monotonic()
+    result = function(shared, items[done])
+    spent, done = spent + time.monotonic() - start, done + 1
+    yield result
+
+
+def _by_workers(work, items, workers):
   size = max(1, min(_LARGEST_CHUNK, len(items) // (workers * 4)))
   # Not fork: TensorFlow's threads do not survive it.
   executor = concurrent.futures.ProcessPoolExecutor(

@@ -1,5 +1,6 @@
 """Texts to ids: the original's stored features, truncation, labels, cache."""
 
+import functools
 import json
 import pathlib
 
@@ -168,8 +169,10 @@ class TestConvertExamplesToFeatures:
   def test_workers_give_the_same_in_order(self, tokenizer, monkeypatch):
     rows = [*examples(50), PaddingInputExample()]
     here = pair_features.convert_examples_to_features(rows, LABELS, 8, tokenizer)
-    monkeypatch.setattr(pair_features, "_CHARACTERS_FOR_WORKERS", 0)
-    monkeypatch.setattr(pair_features.parallel, "usable_cores", lambda: 2)
+    by_workers = functools.partial(
+      pair_features.parallel.ordered_map, workers=2, patience=0
+    )
+    monkeypatch.setattr(pair_features.parallel, "ordered_map", by_workers)
     there = pair_features.convert_examples_to_features(rows, LABELS, 8, tokenizer)
     assert there == here
 

@@ -1,44 +1,71 @@
 """Ordered work by several processes."""
 
+import itertools
 import operator
 import os
 import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
 
 from bert_ja.data import parallel
+
+needs_proc = pytest.mark.skipif(
+  not os.path.exists("/proc/self"), reason="asks /proc for process ids"
+)
+
+
+@pytest.fixture
+def each_item_takes_a_second(monkeypatch):
+  ticks = itertools.count()
+  clock = types.SimpleNamespace(monotonic=lambda: next(ticks))
+  monkeypatch.setattr(parallel, "time", clock)
+
+
+def process_ids(count, patience):
+  """The processes that do the items."""
+  items = ["/proc/self"] * count
+  found = parallel.ordered_map(operator.call, os.readlink, items, 2, patience)
+  return [int(pid) for pid in found]
 
 
 class TestOrderedMap:
   @pytest.mark.parametrize("workers", [1, 2])
   def test_results_come_in_the_order_of_the_items(self, workers):
     items = list(range(1000, 400, -1))
-    found = parallel.ordered_map(operator.add, 5, items, workers=workers)
+    found = parallel.ordered_map(operator.add, 5, items, workers=workers, patience=0)
     assert list(found) == [item + 5 for item in items]
 
-  @pytest.mark.skipif(not os.path.exists("/proc/self"), reason="asks /proc for ids")
-  def test_several_workers_are_other_processes(self):
-    found = parallel.ordered_map(
-      operator.call, os.readlink, ["/proc/self"] * 8, workers=2
-    )
-    assert str(os.getpid()) not in set(found)
+  @needs_proc
+  def test_without_patience_all_work_is_done_by_others(self):
+    assert os.getpid() not in process_ids(8, patience=0)
+
+  @needs_proc
+  def test_long_work_is_handed_over_where_it_stands(self, each_item_takes_a_second):
+    # Two seconds are over, six are to come.
+    here = [pid == os.getpid() for pid in process_ids(8, patience=2)]
+    assert here == [True] * 2 + [False] * 6
+
+  @needs_proc
+  def test_a_short_rest_is_done_here(self, each_item_takes_a_second):
+    assert process_ids(5, patience=2) == [os.getpid()] * 5
 
   def test_no_items_start_no_workers(self):
-    assert list(parallel.ordered_map(operator.add, 5, [], workers=2)) == []
+    assert list(parallel.ordered_map(operator.add, 5, [], workers=2, patience=0)) == []
 
   def test_an_error_of_the_function_is_raised_here(self):
     with pytest.raises(ZeroDivisionError):
-      list(parallel.ordered_map(operator.truediv, 1, [1, 0], workers=2))
+      list(parallel.ordered_map(operator.truediv, 1, [1, 0], workers=2, patience=0))
 
   def test_what_cannot_be_pickled_is_done_here(self):
-    found = parallel.ordered_map(lambda a, b: a * b, 3, [1, 2], workers=2)
+    found = parallel.ordered_map(lambda a, b: a * b, 3, [1, 2], workers=2, patience=0)
     assert list(found) == [3, 6]
 
   def test_a_worker_that_was_ended_is_an_error(self):
     with pytest.raises(ChildProcessError, match="ended from outside; was memory short"):
-      list(parallel.ordered_map(operator.call, os._exit, [3, 3], workers=2))
+      list(parallel.ordered_map(operator.call, os._exit, [3, 3], workers=2, patience=0))
 
   def test_a_script_without_a_main_guard_is_not_run_again(self, tmp_path):
     script = tmp_path / "script.py"
@@ -47,11 +74,11 @@ class TestOrderedMap:
         import operator
         from bert_ja.data import parallel
         print("started")
-        print(sum(parallel.ordered_map(operator.mul, 2, [1, 2, 3], workers=2)))
+        print(sum(parallel.ordered_map(operator.mul, 2, [1, 2, 3], workers=2, patience=0)))
         class Mine:
           def __add__(self, other):
             return 7
-        print(list(parallel.ordered_map(operator.add, Mine(), [1, 2], workers=2)))
+        print(list(parallel.ordered_map(operator.add, Mine(), [1, 2], workers=2, patience=0)))
       """)
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
