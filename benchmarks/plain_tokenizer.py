@@ -5,7 +5,7 @@ The measure of the tests and of the speed benchmark: nothing in here is clever.
 
 import unicodedata
 
-_IDEOGRAPHS = (
+IDEOGRAPHS = (
   (0x4E00, 0x9FFF),
   (0x3400, 0x4DBF),
   (0x20000, 0x2A6DF),
@@ -31,7 +31,7 @@ def clean(text):
 
 def is_ideograph(character):
   """Contract A-73."""
-  return any(first <= ord(character) <= last for first, last in _IDEOGRAPHS)
+  return any(first <= ord(character) <= last for first, last in IDEOGRAPHS)
 
 
 def isolate_ideographs(text):

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from bert_ja import checkpoint, distribution, reporting
+from bert_ja import checkpoint, distribution, reporting, stopping
 from bert_ja.run_config import ModeKeys, ModelSpec, RunConfig
 from bert_ja.training_loop import TrainingLoop
 
@@ -88,9 +88,10 @@ class Estimator:
         max_steps,
       )
       return
-    if model.step == 0:
-      self.save(model)
-    TrainingLoop(self, model, input_fn, max_steps, eval_input_fn).run()
+    with stopping.StopRequest() as stop:
+      if model.step == 0:
+        self.save(model)
+      TrainingLoop(self, model, input_fn, max_steps, eval_input_fn).run(stop)
 
   def evaluate(
     self, input_fn: Callable[[dict], tf.data.Dataset]

@@ -13,7 +13,7 @@ import json
 import operator
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bert_ja import text_io
 
@@ -230,7 +230,7 @@ class FullTokenizer:
   @property
   def settings(self) -> dict[str, bool | None]:
     """The constructor's switches by name, without the vocabulary."""
-    return self.basic_tokenizer.settings
+    return dict(self.basic_tokenizer.settings)
 
   @property
   def fingerprint(self) -> str:
@@ -293,17 +293,19 @@ class FullTokenizer:
     The running sum over the steps of all units gives the spans in the text. Steps
     back occur where two pieces share a character.
     """
-    edges = [0]
+    normalized, starts, ends = self.basic_tokenizer.align(unit)
     pieces = iter(self._pieces[unit])
-    for word, spans in self.basic_tokenizer.align(unit):
-      start = 0
-      while start < len(word):
+    edges, end = [0], 0
+    for word in normalized.split():
+      first = start = normalized.index(word, end)
+      word_end = first + len(word)
+      while start < word_end:
         piece = next(pieces)
         if piece == self.wordpiece_tokenizer.unk_token:
-          end = len(word)  # It stands for the whole word.
+          end = word_end  # It stands for the whole word.
         else:
-          end = start + len(piece) - (2 if start else 0)
-        edges += spans[start][0], spans[end - 1][1]
+          end = start + len(piece) - (2 if start > first else 0)
+        edges += starts[start], ends[end - 1]
         start = end
     if edges[-1] < len(unit):
       edges += len(unit), len(unit)
@@ -337,7 +339,7 @@ class BasicTokenizer:
     self._table = _Table(self._normalize_in_steps)
 
   def __reduce__(self):
-    return BasicTokenizer, tuple(self.settings.values())
+    return type(self), tuple(self.settings.values())
 
   def tokenize(self, text: str | bytes) -> list[str]:
     """Words of a text.
@@ -362,22 +364,28 @@ class BasicTokenizer:
     pattern = _unit_pattern(self.tokenize_chinese_chars, not sigma)
     return pattern.findall(text.rstrip())
 
-  def align(self, text: str) -> list[tuple[str, list[Span]]]:
-    """Words as of `tokenize`, each with one span of `text` for each character."""
-    results = [self._table[ord(character)] for character in text]
-    spans = []
-    for index, result in enumerate(results):
-      if not result and spans and unicodedata.category(text[index]) == "Mn":
-        spans[-1] = (spans[-1][0], index + 1)
-      spans += [(index, index + 1)] * len(result)
+  def align(self, text: str) -> tuple[str, Sequence[int], Sequence[int]]:
+    """Words and where their characters come from.
+
+    Returns:
+      (the words of `tokenize` with spaces between them; for each character of that
+      string the index in `text` where its origin starts; the index where it ends).
+    """
     normalized = self._normalize(text)
-    if "".join(results).replace("σ", "ς") != normalized.replace("σ", "ς"):
+    results = [self._table[ord(character)] for character in text]
+    joined = "".join(results)
+    if joined == normalized and len(joined) == len(text) and "" not in results:
+      return normalized, range(len(text)), range(1, len(text) + 1)
+    if joined.replace("σ", "ς") != normalized.replace("σ", "ς"):
       # Marks have changed places.
-      spans = [(0, len(text))] * len(normalized)
-    return [
-      (match[0], spans[match.start() : match.end()])
-      for match in re.finditer(r"\S+", normalized)
-    ]
+      return normalized, [0] * len(normalized), [len(text)] * len(normalized)
+    starts, ends = [], []
+    for index, (character, result) in enumerate(zip(text, results, strict=True)):
+      starts += [index] * len(result)
+      ends += [index + 1] * len(result)
+      if not result and ends and unicodedata.category(character) == "Mn":
+        ends[-1] = index + 1
+    return normalized, starts, ends
 
   def _normalize(self, text):
     """The words of a text with spaces between them."""
@@ -475,7 +483,7 @@ class _Table(dict):
 class _Cache(dict):
   """function(key) by key; starts anew when full, so that memory stays bounded."""
 
-  _MAX_ENTRIES = 1 << 16
+  _MAX_ENTRIES = 1 << 17  # Some 30 MB of Japanese text.
   _MAX_KEY_LENGTH = 64  # Long keys seldom come again.
 
   def __init__(self, function):

@@ -6,7 +6,7 @@ import time
 import numpy as np
 from absl import logging
 
-from bert_ja import checkpoint, distribution, reporting, stopping, train_step
+from bert_ja import checkpoint, distribution, reporting, train_step
 from bert_ja.history import History
 from bert_ja.run_config import ModeKeys
 
@@ -40,19 +40,17 @@ class TrainingLoop:
       ),
     )
 
-  def run(self):
+  def run(self, stop):
+    """Trains until done, stopped early, or asked to stop (a `StopRequest`)."""
     step = self._model.step
     iterator = iter(self._rows_from(step))
     steps_per_call = self._first_steps_per_call()
-    with (
-      stopping.StopRequest() as stop,
-      reporting.Progress(
-        total=self._max_steps,
-        description="train",
-        initial=step,
-        examples_per_unit=self._batch_size,
-      ) as progress,
-    ):
+    with reporting.Progress(
+      total=self._max_steps,
+      description="train",
+      initial=step,
+      examples_per_unit=self._batch_size,
+    ) as progress:
       while step < self._max_steps and not self._history.stops_early():
         count = min(steps_per_call, self._steps_to_event(step))
         started = time.monotonic()
@@ -65,7 +63,8 @@ class TrainingLoop:
           count, loss=values["loss"][-1], learning_rate=values["rate"][-1]
         )
         self._after_call(step)
-        if self._stop_agreed(stop):
+        if step < self._max_steps and self._stop_agreed(stop):
+          self._history.write()
           self._estimator.save(self._model)
           stop.leave_if_requested(
             f"Stopped at step {step} of {self._max_steps}; the same command continues."
@@ -79,6 +78,7 @@ class TrainingLoop:
         self._config.early_stopping_patience,
       )
     self._history.close()
+    stop.leave_if_requested("Training is done; stopped before what follows.")
 
   def _after_call(self, step):
     last = step == self._max_steps

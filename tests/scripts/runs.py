@@ -1,0 +1,122 @@
+"""A tiny model and corpus, and runs of `run_classifier.py` on them."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_WORDS = [f"w{index}" for index in range(40)]
+
+
+def write_inputs(directory):
+  """A corpus of 48 + 16 + 9 rows, a vocabulary and a two-layer config."""
+  os.makedirs(directory, exist_ok=True)
+  draw = random.Random(5)
+  for name, count in (("train", 48), ("dev", 16), ("test", 9)):
+    rows = ["text,label"]
+    for _ in range(count):
+      words = draw.choices(_WORDS, k=draw.randint(2, 11))
+      label = "odd" if _WORDS.index(words[0]) % 2 else "even"
+      rows.append(f"{' '.join(words)},{label}")
+    with open(f"{directory}/{name}.csv", "w") as writer:
+      writer.write("\n".join(rows) + "\n")
+  with open(f"{directory}/vocab.txt", "w") as writer:
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    writer.write("\n".join([*specials, *_WORDS]) + "\n")
+  config = {
+    "vocab_size": 45,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 20,
+    "type_vocab_size": 2,
+  }
+  with open(f"{directory}/bert_config.json", "w") as writer:
+    json.dump(config, writer)
+
+
+def arguments(inputs, output_dir, **flag_values):
+  """Arguments of a training run of 24 steps; `flag_values` replace and add."""
+  values = {
+    "task_name": "table",
+    "data_dir": inputs,
+    "vocab_file": f"{inputs}/vocab.txt",
+    "bert_config_file": f"{inputs}/bert_config.json",
+    "output_dir": output_dir,
+    "max_seq_length": 16,
+    "train_batch_size": 8,
+    "num_train_epochs": 4,
+    "learning_rate": 3e-3,
+    "save_checkpoints_steps": 5,
+    "do_train": True,
+    **flag_values,
+  }
+  return [f"--{name}={value}" for name, value in values.items() if value is not None]
+
+
+def start(script_arguments, **environment):
+  """Starts `run_classifier.py`; standard error holds its log."""
+  return subprocess.Popen(
+    [sys.executable, os.path.join(_ROOT, "run_classifier.py"), *script_arguments],
+    cwd=_ROOT,
+    env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
+
+
+def finish(process, timeout=180):
+  """Waits; returns (status, log)."""
+  try:
+    log, _ = process.communicate(timeout=timeout)
+  except subprocess.TimeoutExpired:
+    process.kill()
+    raise
+  return process.returncode, log
+
+
+def run(script_arguments, **environment):
+  """Runs to the end; returns (status, log)."""
+  return finish(start(script_arguments, **environment))
+
+
+def arrays(output_dir):
+  """{name: value} of the newest checkpoint."""
+  import tensorflow as tf
+
+  reader = tf.train.load_checkpoint(output_dir)
+  names = sorted(reader.get_variable_to_shape_map())
+  return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_same(expected, actual):
+  """Equal names and equal bits."""
+  assert expected.keys() == actual.keys()
+  for name, value in expected.items():
+    np.testing.assert_array_equal(value, actual[name], err_msg=name)
+
+
+def assert_close(expected, actual, relative):
+  """Equal names; each array differs by `relative` of its largest value at most."""
+  assert expected.keys() == actual.keys()
+  for name, value in expected.items():
+    scale = np.abs(value).max()
+    np.testing.assert_allclose(
+      actual[name], value, rtol=relative, atol=relative * scale, err_msg=name
+    )
+
+
+def kill_after(process, seconds):
+  """SIGKILL at a moment, unless the run has ended by then."""
+  time.sleep(seconds)
+  if process.poll() is None:
+    os.kill(process.pid, signal.SIGKILL)
+  finish(process)
