@@ -55,6 +55,6 @@ class XnliProcessor(base.DataProcessor):
     if not examples:
       raise ValueError(
         f"{path} has no row in language {self.language!r} "
-        f"(found: {', '.join(sorted(languages)) or 'no row at all'}); set --language"
+        f"(found: {', '.join(sorted(languages)) or 'no row at all'}); set --xnli_language"
       )
     return examples

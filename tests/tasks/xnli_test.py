@@ -43,7 +43,9 @@ class TestXnliProcessor:
   def test_a_language_without_rows_is_told(self, tmp_path):
     rows = [HEADER, row("zh", "neutral", "a", "b"), row("ar", "neutral", "c", "d")]
     write(tmp_path, "xnli.dev.tsv", rows)
-    message = r"xnli.dev.tsv has no row in language 'ja' \(found: ar, zh\); set --"
+    message = (
+      r"xnli.dev.tsv has no row in language 'ja' \(found: ar, zh\); set --xnli_language"
+    )
     with pytest.raises(ValueError, match=message):
       xnli.XnliProcessor(language="ja").get_dev_examples(str(tmp_path))
 
