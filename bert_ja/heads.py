@@ -18,10 +18,22 @@ class SentenceClassifier(tf.Module):
     seed: int = 0,
     precision: modeling.Precision = modeling.Precision(),
     use_one_hot_embeddings: bool = False,
+    dropout_prob: float = 0.1,
   ):
-    """Creates all variables; their first values depend on `seed`."""
+    """Creates all variables; their first values depend on `seed`.
+
+    Args:
+      config: of the encoder.
+      num_labels: C.
+      seed: of the first values.
+      precision: types of the encoder's products.
+      use_one_hot_embeddings: look words up by a matrix product (TPU).
+      dropout_prob: before the linear layer; as in the original 0.1, whatever the
+        config says.
+    """
     super().__init__(name="sentence_classifier")
     self.bert = modeling.BertModel(config, seed, precision, use_one_hot_embeddings)
+    self.dropout_prob = dropout_prob
     initializer = modeling.create_initializer(seed=seed)
     self.output_weights = tf.Variable(
       initializer([num_labels, config.hidden_size], "output_weights"),
@@ -40,8 +52,9 @@ class SentenceClassifier(tf.Module):
       is_training=dropout_stream is not None,
       dropout_stream=dropout_stream,
     )
-    # As in the original: 0.1 whatever the config says.
-    pooled = modeling.dropout(outputs.get_pooled_output(), 0.1, dropout_stream)
+    pooled = modeling.dropout(
+      outputs.get_pooled_output(), self.dropout_prob, dropout_stream
+    )
     return tf.nn.bias_add(
       tf.matmul(pooled, self.output_weights, transpose_b=True), self.output_bias
     )

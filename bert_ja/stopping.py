@@ -12,7 +12,8 @@ class StopRequest:
   with StopRequest() as stop:
     while work and not stop.requested:
       ...
-    stop.leave_if_requested("saved at step 12")
+    if stop.requested:
+      stop.leave("saved at step 12")
   """
 
   def __init__(self):
@@ -34,19 +35,17 @@ class StopRequest:
   def requested(self) -> bool:
     return self._signal is not None
 
-  def leave_if_requested(self, message: str) -> None:
+  def leave(self, message: str) -> None:
     """Ends the program as the signal would have, with `message` in the log.
 
     Raises:
       KeyboardInterrupt: after SIGINT, so that a notebook keeps its process.
-      SystemExit: after SIGTERM, with status 143.
+      SystemExit: else, with status 143 (SIGTERM), also where another worker got it.
     """
-    if self._signal is None:
-      return
     logging.info("%s", message)
     if self._signal == signal.SIGINT:
       raise KeyboardInterrupt(message)
-    raise SystemExit(128 + self._signal)
+    raise SystemExit(128 + signal.SIGTERM)
 
   def _receive(self, number, frame):
     if self._signal is not None:

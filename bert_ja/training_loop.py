@@ -66,7 +66,7 @@ class TrainingLoop:
         if step < self._max_steps and self._stop_agreed(stop):
           self._history.write()
           self._estimator.save(self._model)
-          stop.leave_if_requested(
+          stop.leave(
             f"Stopped at step {step} of {self._max_steps}; the same command continues."
           )
         steps_per_call = self._next_steps_per_call(steps_per_call, count, seconds)
@@ -78,7 +78,8 @@ class TrainingLoop:
         self._config.early_stopping_patience,
       )
     self._history.close()
-    stop.leave_if_requested("Training is done; stopped before what follows.")
+    if stop.requested:
+      stop.leave("Training is done; stopped before what follows.")
 
   def _after_call(self, step):
     last = step == self._max_steps

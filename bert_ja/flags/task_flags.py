@@ -30,7 +30,9 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_list(
     "text_columns", None, "table: one or two columns of text.", flag_values
   )
-  flags.DEFINE_string("label_column", "label", "table: the labels.", flag_values)
+  flags.DEFINE_string(
+    "label_column", None, "table: the labels; `label` by default.", flag_values
+  )
   flags.DEFINE_string("id_column", None, "table: the rows' names.", flag_values)
   flags.DEFINE_string(
     "labels_file", None, "table: labels in their order, one a line.", flag_values
@@ -39,7 +41,8 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(
       f"{split}_file",
       None,
-      f"table: file in --data_dir; {split}.csv, .tsv, .jsonl or .json by default.",
+      f"table, livedoor: file in --data_dir; by default {split}.csv, .tsv, .jsonl or "
+      ".json.",
       flag_values,
     )
   flags.DEFINE_string(

@@ -1,0 +1,244 @@
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_ja import checkpoint, estimator
+from bert_ja.data import input_pipeline
+from bert_ja.run_config import ModelSpec, RunConfig
+from tests import training_process
+from tests.scripts import runs
+
+LENGTH, STEPS = training_process.LENGTH, training_process.STEPS
+
+
+def input_fn(is_training):
+  return input_pipeline.array_input_fn_builder(
+    training_process.arrays(), LENGTH, is_training
+  )
+
+
+def make(model_dir, model_fn=training_process.model_fn, **config):
+  config = {"save_checkpoints_steps": 100, **config}
+  return estimator.Estimator(model_fn, RunConfig(str(model_dir), **config), 8, 4, 4)
+
+
+def with_dropout(mode):
+  return training_process.model_fn(mode, dropout=0.2)
+
+
+def steps_of(directory):
+  return sorted(
+    int(name.split("-")[1].split(".")[0])
+    for name in os.listdir(directory)
+    if name.endswith(".index")
+  )
+
+
+class TestTrain:
+  def test_saves_at_the_start_at_intervals_and_at_the_end(self, tmp_path):
+    make(tmp_path, save_checkpoints_steps=4).train(input_fn(True), STEPS)
+    assert steps_of(tmp_path) == [0, 4, 6]
+
+  def test_keeps_the_newest_checkpoints(self, tmp_path):
+    runner = make(tmp_path, save_checkpoints_steps=1, keep_checkpoint_max=2)
+    runner.train(input_fn(True), STEPS)
+    assert steps_of(tmp_path) == [5, 6]
+
+  def test_checkpoint_holds_weights_slots_and_step(self, tmp_path):
+    make(tmp_path).train(input_fn(True), STEPS)
+    names = runs.arrays(str(tmp_path))
+    weights = [name for name in names if "adam" not in name and name != "global_step"]
+    assert len(weights) == 39 + 2
+    assert len(names) == 3 * len(weights) + 1
+    assert names["global_step"] == STEPS
+
+  @pytest.mark.parametrize("stop_at", [1, 4])
+  def test_a_continued_run_equals_an_unbroken_one(self, tmp_path, stop_at):
+    make(tmp_path / "whole", with_dropout).train(input_fn(True), STEPS)
+
+    def failing(params):
+      # The dataset ends early, as if the process had died there.
+      return input_fn(True)(params).take(stop_at)
+
+    failing.num_rows = training_process.ROWS
+    runner = make(tmp_path / "parts", with_dropout, save_checkpoints_steps=1)
+    with pytest.raises(tf.errors.OutOfRangeError):
+      runner.train(failing, STEPS)
+    assert steps_of(tmp_path / "parts")[-1] == stop_at
+    make(tmp_path / "parts", with_dropout).train(input_fn(True), STEPS)
+    runs.assert_same(
+      runs.arrays(str(tmp_path / "whole")), runs.arrays(str(tmp_path / "parts"))
+    )
+
+  def test_at_the_last_step_nothing_is_trained(self, tmp_path):
+    make(tmp_path).train(input_fn(True), 2)
+    before = runs.arrays(str(tmp_path))
+
+    def unreadable(params):
+      raise AssertionError("no row is needed")
+
+    make(tmp_path).train(unreadable, 2)
+    runs.assert_same(before, runs.arrays(str(tmp_path)))
+
+  def test_number_of_steps_in_a_call_does_not_matter(self, tmp_path):
+    for limit in (1, 1000):
+      runner = make(tmp_path / str(limit), with_dropout, iterations_per_loop=limit)
+      runner.train(input_fn(True), STEPS)
+    runs.assert_same(
+      runs.arrays(str(tmp_path / "1")), runs.arrays(str(tmp_path / "1000"))
+    )
+
+  def test_frozen_variables_stay_and_have_no_slots(self, tmp_path):
+    def frozen(mode):
+      spec = training_process.model_fn(mode)
+      return ModelSpec(
+        **{**vars(spec), "trainable": lambda name: "embeddings" not in name}
+      )
+
+    make(tmp_path, frozen, save_checkpoints_steps=3).train(input_fn(True), STEPS)
+    first = tf.train.load_checkpoint(str(tmp_path / "model.ckpt-0"))
+    last = runs.arrays(str(tmp_path))
+    name = "bert/embeddings/word_embeddings"
+    np.testing.assert_array_equal(first.get_tensor(name), last[name])
+    assert f"{name}/adam_m" not in last
+    assert "output_weights/adam_m" in last
+
+  def test_other_variables_of_the_directory_are_refused(self, tmp_path):
+    checkpoint.save_step(str(tmp_path), 3, {"other": np.zeros(2)}, keep=1)
+    with pytest.raises(ValueError, match="lacks .* of .* variables"):
+      make(tmp_path).train(input_fn(True), STEPS)
+
+  def test_a_loss_that_is_not_finite_names_step_and_rows(self, tmp_path):
+    def broken(mode):
+      spec = training_process.model_fn(mode)
+
+      def loss_fn(features, stream):
+        real = spec.loss_fn(features, stream)
+        return real * tf.where(spec.optimizer.global_step == 2, np.nan, 1.0)
+
+      return ModelSpec(**{**vars(spec), "loss_fn": loss_fn})
+
+    rows = input_pipeline.training_rows(np.ones(22, int), 8, 0, 2, 3)[0]
+    expected = f"the loss is .* at step 3, .* rows {', '.join(map(str, rows))} "
+    with pytest.raises(ValueError, match=expected):
+      make(tmp_path, broken).train(input_fn(True), STEPS)
+    assert steps_of(tmp_path) == [0]
+
+  def test_evaluates_while_training_and_keeps_the_best(self, tmp_path):
+    scores = iter([0.2, 0.9, 0.5])
+
+    def scored(mode):
+      spec = training_process.model_fn(mode)
+      metric_fn = lambda outputs: {"eval_accuracy": next(scores)}  # noqa: E731
+      return ModelSpec(**{**vars(spec), "metric_fn": metric_fn})
+
+    make(tmp_path, scored, eval_steps=2).train(input_fn(True), STEPS, input_fn(False))
+    assert steps_of(tmp_path / "best") == [4]
+
+  def test_early_stopping_saves_and_stays_stopped(self, tmp_path):
+    def worse(mode):
+      spec = training_process.model_fn(mode)
+      metric_fn = lambda outputs: {"eval_accuracy": 0.5}  # noqa: E731
+      return ModelSpec(**{**vars(spec), "metric_fn": metric_fn})
+
+    for _ in range(2):
+      runner = make(tmp_path, worse, eval_steps=1, early_stopping_patience=2)
+      runner.train(input_fn(True), STEPS, input_fn(False))
+      assert steps_of(tmp_path)[-1] == 3
+
+  def test_an_unknown_best_metric_lists_those_there_are(self, tmp_path):
+    runner = make(tmp_path, eval_steps=2, best_metric="f1")
+    with pytest.raises(
+      ValueError, match="--best_metric=f1 .* eval_accuracy, eval_loss"
+    ):
+      runner.train(input_fn(True), STEPS, input_fn(False))
+
+
+class TestEvaluate:
+  def test_outputs_come_in_input_order(self, tmp_path):
+    runner = make(tmp_path)
+    _, outputs = runner.evaluate(input_fn(False))
+    arrays = training_process.arrays()
+    np.testing.assert_array_equal(outputs["label_ids"], arrays["label_ids"])
+    module = training_process.model_fn("eval").module
+    logits = module({name: tf.constant(value) for name, value in arrays.items()})
+    np.testing.assert_allclose(
+      outputs["probabilities"], tf.nn.softmax(logits), rtol=1e-5, atol=1e-6
+    )
+
+  def test_takes_the_newest_checkpoint(self, tmp_path):
+    make(tmp_path).train(input_fn(True), STEPS)
+    metrics, _ = make(tmp_path).evaluate(input_fn(False))
+    untrained, _ = make(tmp_path / "empty").evaluate(input_fn(False))
+    assert metrics["global_step"] == STEPS
+    assert untrained["global_step"] == 0
+    assert metrics["eval_loss"] != untrained["eval_loss"]
+
+  def test_without_one_takes_the_init_checkpoint(self, tmp_path):
+    make(tmp_path / "trained").train(input_fn(True), STEPS)
+
+    def warm(mode):
+      spec = training_process.model_fn(mode)
+      return ModelSpec(**{**vars(spec), "init_checkpoint": str(tmp_path / "trained")})
+
+    expected, _ = make(tmp_path / "trained").evaluate(input_fn(False))
+    actual, _ = make(tmp_path / "new", warm).evaluate(input_fn(False))
+    assert actual["eval_loss"] == expected["eval_loss"]
+    assert actual["global_step"] == 0
+
+
+class TestPredict:
+  def test_yields_a_row_for_each_example(self, tmp_path):
+    rows = list(make(tmp_path).predict(input_fn(False)))
+    labels = [int(row["label_ids"]) for row in rows]
+    assert labels == training_process.arrays()["label_ids"].tolist()
+
+
+class TestBatchSize:
+  def test_must_be_a_multiple_of_the_parts(self, tmp_path):
+    with pytest.raises(ValueError, match="--train_batch_size=8 cannot be divided by 3"):
+      make(tmp_path, gradient_accumulation_steps=3)
+
+
+class TestDevices:
+  """The same weights and outputs, whatever computes them."""
+
+  def _start(self, *arguments):
+    return subprocess.Popen(
+      [sys.executable, "-m", "tests.training_process", *map(str, arguments)],
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+    )
+
+  def _compare(self, tmp_path):
+    make(tmp_path / "one").train(input_fn(True), STEPS)
+    _, expected = make(tmp_path / "one").evaluate(input_fn(False))
+    runs.assert_close(
+      runs.arrays(str(tmp_path / "one")), runs.arrays(str(tmp_path / "other")), 1e-5
+    )
+    actual = np.load(tmp_path / "other" / "outputs.npz")
+    np.testing.assert_allclose(
+      actual["probabilities"], expected["probabilities"], rtol=1e-4
+    )
+
+  def test_two_logical_devices(self, tmp_path):
+    status, log = runs.finish(self._start(tmp_path / "other", 2))
+    assert status == 0, log
+    self._compare(tmp_path)
+
+  def test_two_workers(self, tmp_path):
+    with socket.socket() as one, socket.socket() as other:
+      one.bind(("127.0.0.1", 0))
+      other.bind(("127.0.0.1", 0))
+      ports = one.getsockname()[1], other.getsockname()[1]
+    workers = [self._start(tmp_path / "other", 0, index, *ports) for index in range(2)]
+    for worker in workers:
+      status, log = runs.finish(worker)
+      assert status == 0, log
+    self._compare(tmp_path)

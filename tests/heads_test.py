@@ -1,0 +1,142 @@
+"""Output layers against numpy and the original's stored numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_ja import checkpoint, heads, modeling
+
+NUM_LABELS = 3
+
+
+def tiny_config(**changes):
+  sizes = {
+    "vocab_size": 37,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+  }
+  return modeling.BertConfig(**{**sizes, **changes})
+
+
+def tiny_features(batch=4, length=5):
+  rng = np.random.default_rng(3)
+  return {
+    "input_ids": rng.integers(0, 37, [batch, length], np.int32),
+    "input_mask": np.ones([batch, length], np.int32),
+    "segment_ids": rng.integers(0, 2, [batch, length], np.int32),
+  }
+
+
+class TestSentenceClassifier:
+  def test_head_has_the_originals_names_and_shapes_after_the_encoder(self):
+    variables = checkpoint.named_variables(
+      heads.SentenceClassifier(tiny_config(), NUM_LABELS)
+    )
+    encoder = list(checkpoint.named_variables(modeling.BertModel(tiny_config())))
+    assert list(variables) == [*encoder, "output_weights", "output_bias"]
+    assert variables["output_weights"].shape == [3, 8]
+    assert variables["output_bias"].shape == [3]
+
+  def test_logits_are_a_linear_function_of_the_pooled_vector(self):
+    classifier = heads.SentenceClassifier(tiny_config(), NUM_LABELS)
+    classifier.output_bias.assign([0.5, -1.0, 2.0])
+    features = tiny_features()
+    pooled = classifier.bert(
+      features["input_ids"], features["input_mask"], features["segment_ids"]
+    ).get_pooled_output()
+    weights = classifier.output_weights.numpy()
+    expected = pooled.numpy() @ weights.T + [0.5, -1.0, 2.0]
+    np.testing.assert_allclose(classifier(features), expected, atol=1e-6)
+
+  @pytest.mark.parametrize("name", ["input_mask", "segment_ids"])
+  def test_logits_depend_on_mask_and_segments(self, name):
+    classifier = heads.SentenceClassifier(
+      tiny_config(initializer_range=0.5), NUM_LABELS
+    )
+    features = tiny_features()
+    before = classifier(features)
+    features[name] = features[name].copy()
+    features[name][:, 2] = 1 - features[name][:, 2]
+    assert np.abs(classifier(features) - before).max() > 1e-6
+
+  def test_logits_are_the_originals(self, golden_model):
+    classifier = heads.SentenceClassifier(
+      modeling.BertConfig.from_json_file(golden_model.config_file), NUM_LABELS
+    )
+    variables = checkpoint.named_variables(classifier)
+    loaded = checkpoint.init_from_checkpoint(golden_model.init_checkpoint, variables)
+    assert set(variables) - loaded == {"output_weights", "output_bias"}
+    stored = golden_model.arrays("finetuning_trajectory")
+    classifier.output_weights.assign(stored["init/output_weights"])
+    inputs = golden_model.arrays("inputs")
+    logits = classifier(inputs)
+    np.testing.assert_allclose(logits, stored["init_logits"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+      heads.cross_entropy(logits, inputs["label_ids"]),
+      stored["per_example_loss"],
+      rtol=1e-4,
+      atol=1e-5,
+    )
+
+  def test_dropout_of_the_pooled_vector_is_a_tenth_whatever_the_config_says(self):
+    config = tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    classifier = heads.SentenceClassifier(config, num_labels=8)
+    # Each logit shows one element of the pooled vector.
+    classifier.output_weights.assign(tf.eye(8))
+    features = tiny_features(batch=500)
+    pooled = classifier(features).numpy()
+    dropped = classifier(features, modeling.DropoutStream(5)).numpy()
+    share = (dropped == 0).mean()
+    assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / pooled.size)
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped[kept], pooled[kept] / 0.9, rtol=1e-4)
+
+  def test_a_stream_switches_dropout_of_the_encoder_on(self):
+    classifier = heads.SentenceClassifier(
+      tiny_config(hidden_dropout_prob=0.5, initializer_range=0.5), NUM_LABELS
+    )
+    streams = [modeling.DropoutStream(5, step) for step in (0, 0, 1)]
+    first, same, other = (classifier(tiny_features(), stream) for stream in streams)
+    np.testing.assert_array_equal(first, same)
+    assert np.abs(first - other).max() > 1e-3
+
+  def test_another_number_of_classes_starts_from_the_same_encoder(self):
+    two, three = (heads.SentenceClassifier(tiny_config(), n, seed=4) for n in (2, 3))
+    np.testing.assert_array_equal(two.bert.pooler.kernel, three.bert.pooler.kernel)
+
+  def test_head_starts_small_and_by_seed(self):
+    first, same, other = (
+      heads.SentenceClassifier(tiny_config(), NUM_LABELS, seed).output_weights.numpy()
+      for seed in (4, 4, 5)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert not np.any(first == other)
+    assert 0 < np.abs(first).max() <= 2 * 0.02
+
+  def test_second_instance_loads_what_the_first_saved(self, tmp_path):
+    first, second = (
+      heads.SentenceClassifier(tiny_config(), NUM_LABELS, seed) for seed in (1, 2)
+    )
+    prefix = str(tmp_path / "model.ckpt-1")
+    checkpoint.save(prefix, checkpoint.named_variables(first))
+    checkpoint.restore(prefix, checkpoint.named_variables(second))
+    features = tiny_features()
+    np.testing.assert_array_equal(first(features), second(features))
+
+
+class TestCrossEntropy:
+  def test_equals_numpy(self):
+    logits = np.random.default_rng(1).normal(0, 4, [5, 3])
+    labels = np.int32([0, 2, 1, 1, 0])
+    log_sums = np.log(np.exp(logits).sum(axis=1))
+    expected = log_sums - logits[np.arange(5), labels]
+    actual = heads.cross_entropy(tf.constant(logits, tf.float32), labels)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+  def test_far_logits_do_not_overflow(self):
+    actual = heads.cross_entropy(tf.constant([[1000.0, 0.0, -1000.0]]), [2])
+    np.testing.assert_allclose(actual, [2000.0])
