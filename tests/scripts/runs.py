@@ -108,6 +108,10 @@ def assert_close(expected, actual, relative):
   """Equal names; each array differs by `relative` of its largest value at most."""
   assert expected.keys() == actual.keys()
   for name, value in expected.items():
+    if "/key/bias" in name:
+      # Softmax does not see it: its gradient is 0, and what is stored is rounding.
+      assert max(np.abs(value).max(), np.abs(actual[name]).max()) < 1e-7
+      continue
     scale = np.abs(value).max()
     np.testing.assert_allclose(
       actual[name], value, rtol=relative, atol=relative * scale, err_msg=name
