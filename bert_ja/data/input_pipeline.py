@@ -96,10 +96,10 @@ def array_input_fn_builder(
   Raises:
     ValueError: there is no row.
   """
-  lengths = row_lengths(arrays["input_mask"])
-  num_rows = len(lengths)
+  num_rows = len(arrays["input_mask"])
   if num_rows == 0:
     raise ValueError("the input has no examples")
+  lengths = row_lengths(arrays["input_mask"])
 
   def input_fn(params):
     context = params.get("input_context") or tf.distribute.InputContext()
@@ -203,8 +203,9 @@ def _share_of_worker(rows, cuts, context):
   replicas = context.num_replicas_in_sync
   local = replicas // context.num_input_pipelines
   first = context.input_pipeline_id * local
-  rows = rows.reshape(len(rows), replicas, -1)[:, first : first + local]
-  return rows.reshape(len(rows) * local, -1), np.repeat(cuts, local)
+  size = rows.shape[1] // replicas
+  rows = rows.reshape(len(rows), replicas, size)[:, first : first + local]
+  return rows.reshape(len(rows) * local, size), np.repeat(cuts, local)
 
 
 def _gather(arrays, rows, cuts, seq_length, static):
