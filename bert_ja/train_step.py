@@ -102,6 +102,7 @@ class TrainStep:
     if parts == 1:
       return self._part_gradients(features, step * self._shares + replica)
     rows = tf.shape(next(iter(features.values())))[0] // parts
+    unused = set()  # filled while the loop is traced
 
     def add_part(part, loss, gradients):
       rows_of_part = {
@@ -109,12 +110,12 @@ class TrainStep:
       }
       place = (step * parts + tf.cast(part, tf.int64)) * (self._shares // parts)
       more_loss, more = self._part_gradients(rows_of_part, place + replica)
-      dense = [tf.convert_to_tensor(gradient) for gradient in more]
-      return (
-        part + 1,
-        loss + more_loss,
-        [old + new for old, new in zip(gradients, dense, strict=True)],
-      )
+      unused.update(i for i, gradient in enumerate(more) if gradient is None)
+      sums = [
+        old if new is None else old + tf.convert_to_tensor(new)
+        for old, new in zip(gradients, more, strict=True)
+      ]
+      return part + 1, loss + more_loss, sums
 
     zeros = [tf.zeros(variable.shape) for variable in self._variables.values()]
     _, loss, gradients = tf.while_loop(
@@ -122,7 +123,7 @@ class TrainStep:
       add_part,
       (tf.constant(0), tf.constant(0.0), zeros),
     )
-    return loss, gradients
+    return loss, [None if i in unused else g for i, g in enumerate(gradients)]
 
   def _part_gradients(self, features, place):
     stream = modeling.DropoutStream(self._options.seed, place)
@@ -132,10 +133,4 @@ class TrainStep:
     with tf.GradientTape() as tape:
       loss = tf.reduce_mean(self._loss_fn(features, stream)) / self._shares
       scaled = loss * scale
-    gradients = tape.gradient(scaled, list(self._variables.values()))
-    if self._options.gradient_accumulation_steps > 1:
-      gradients = [
-        tf.zeros(variable.shape) if gradient is None else gradient
-        for gradient, variable in zip(gradients, self._variables.values(), strict=True)
-      ]
-    return loss, gradients
+    return loss, tape.gradient(scaled, list(self._variables.values()))

@@ -1,0 +1,161 @@
+"""Updates of a tiny classifier on given devices; as a program, on two of them.
+
+`python -m tests.device_runs FILE.npz` writes what two logical CPU devices computed. A
+program of its own, as devices can be divided only before TensorFlow has started.
+"""
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from bert_ja import checkpoint, distribution, heads, modeling, optimization, train_step
+from bert_ja.data import input_pipeline
+
+BATCH_SIZE, NUM_STEPS, LENGTH, NUM_LABELS = 12, 5, 16, 3
+CONFIG = modeling.BertConfig(
+  vocab_size=37,
+  hidden_size=8,
+  num_hidden_layers=1,
+  num_attention_heads=2,
+  intermediate_size=12,
+  max_position_embeddings=LENGTH,
+  type_vocab_size=2,
+  initializer_range=0.2,
+)
+
+
+@dataclasses.dataclass
+class Trained:
+  """What some updates gave."""
+
+  values: dict
+  weights: dict
+  state_names: list
+
+  def moved(self):
+    """All weights less their first values, in one vector."""
+    first = checkpoint.named_variables(new_classifier())
+    return np.concatenate(
+      [(self.weights[n] - v.numpy()).reshape(-1) for n, v in first.items()]
+    )
+
+
+def new_classifier(precision="float32"):
+  return heads.SentenceClassifier(
+    CONFIG, NUM_LABELS, seed=1, precision=modeling.Precision.from_name(precision)
+  )
+
+
+def tiny_arrays(num_rows=31):
+  rng = np.random.default_rng(3)
+  shape = [num_rows, LENGTH]
+  lengths = rng.integers(3, LENGTH + 1, [num_rows, 1])
+  return {
+    "input_ids": rng.integers(0, 37, shape, np.int32),
+    "input_mask": (np.arange(LENGTH) < lengths).astype(np.int32),
+    "segment_ids": rng.integers(0, 2, shape, np.int32),
+    "label_ids": rng.integers(0, NUM_LABELS, num_rows, np.int32),
+  }
+
+
+def tiny_iterator(strategy):
+  input_fn = input_pipeline.array_input_fn_builder(
+    tiny_arrays(), LENGTH, True, input_pipeline.BatchOptions(pad_to_max_length=True)
+  )
+
+  def of_worker(context):
+    size = context.get_per_replica_batch_size(BATCH_SIZE)
+    params = {"batch_size": size, "input_context": context, "max_steps": NUM_STEPS}
+    return input_fn(params)
+
+  return iter(strategy.distribute_datasets_from_function(of_worker))
+
+
+def train(
+  strategy, calls=(NUM_STEPS,), precision="float32", loss_scale=None, **step_options
+):
+  """Updates without dropout, `calls` of them in each call of the device."""
+  with strategy.scope(), tf.name_scope(""):
+    model = new_classifier(precision)
+    variables = checkpoint.named_variables(model)
+    scale = optimization.LossScale(loss_scale) if loss_scale else None
+    optimizer = optimization.create_optimizer(1e-2, 10, 2, loss_scale=scale)
+    optimizer.build(variables)
+  step = train_step.TrainStep(
+    lambda features, stream: heads.cross_entropy(
+      model(features), features["label_ids"]
+    ),
+    optimizer,
+    variables,
+    strategy,
+    train_step.StepOptions(**step_options),
+  )
+  iterator = tiny_iterator(strategy)
+  parts = [step.run(iterator, count) for count in calls]
+  values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+  return Trained(
+    values, {n: v.numpy() for n, v in variables.items()}, list(optimizer.state())
+  )
+
+
+def dropout_of_shares(strategy, step, parts=1, seed=0, jit_compile=False):
+  """One number for the mask that each part of each replica's batch is given."""
+  shares = strategy.num_replicas_in_sync * parts
+  with strategy.scope():
+    variables = {"w": tf.Variable(1.0)}
+    optimizer = optimization.AdamWeightDecayOptimizer(0.0)
+    optimizer.build(variables)
+
+  def loss_fn(features, stream):
+    kept = modeling.dropout(tf.ones([20]), 0.5, stream)
+    number = tf.reduce_sum(kept * 2.0 ** -tf.range(20.0)) * variables["w"]
+    return features["shown"] * number
+
+  one_step = train_step.TrainStep(
+    loss_fn,
+    optimizer,
+    variables,
+    strategy,
+    train_step.StepOptions(seed, parts, jit_compile),
+  )
+  # Row i is the only one of share i; the loss shows one share at a time.
+  rows = np.eye(shares, dtype=np.float32).reshape(-1, parts)
+  iterator = iter(
+    strategy.distribute_datasets_from_function(
+      lambda context: tf.data.Dataset.from_tensor_slices({"shown": rows})
+    )
+  )
+  numbers = []
+  for _ in range(shares):
+    optimizer.global_step.assign(step)
+    numbers.append(float(one_step.run(iterator, 1)["loss"][0]) * shares)
+  return numbers
+
+
+def main(file):
+  strategy = distribution.create_strategy(distribution.RuntimeConfig(num_devices=2))
+  runs = {
+    "plain": train(strategy),
+    "parts": train(strategy, gradient_accumulation_steps=3),
+    "scaled": train(strategy, loss_scale=1024.0),
+  }
+  arrays = {}
+  for run, trained in runs.items():
+    arrays.update({f"{run}/weights/{n}": v for n, v in trained.weights.items()})
+    arrays.update({f"{run}/values/{n}": v for n, v in trained.values.items()})
+  facts = {
+    "replicas": strategy.num_replicas_in_sync,
+    "on_cpu": distribution.on_cpu(strategy),
+    "is_chief": distribution.is_chief(strategy),
+    "names": list(runs["plain"].weights),
+    "state_names": runs["plain"].state_names,
+    "dropout": [dropout_of_shares(strategy, step, parts=2) for step in (0, 1)],
+  }
+  np.savez(file, facts=json.dumps(facts), **arrays)
+
+
+if __name__ == "__main__":
+  main(sys.argv[1])
