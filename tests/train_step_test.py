@@ -1,6 +1,7 @@
 """Updates: parts of a batch, XLA, several devices, and where dropout comes from."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -26,6 +27,7 @@ def two_devices(tmp_path_factory):
   done = subprocess.run(
     [sys.executable, "-m", "tests.device_runs", str(file)],
     cwd=pathlib.Path(__file__).parents[1],
+    env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": ""},
     capture_output=True,
     text=True,
     timeout=300,
