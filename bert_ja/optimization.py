@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+# Elements from which on the update of a variable is compiled.
+_COMPILED_SIZE = 1 << 18
 _NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
 
 
@@ -140,6 +142,7 @@ class AdamWeightDecayOptimizer(tf.Module):
     with tf.name_scope(""):
       self.global_step = _counter(0, tf.int64, "global_step")
     self.slots = {}
+    self._compiled_adam = tf.function(self._adam, jit_compile=True)
 
   def build(self, variables: Mapping[str, tf.Variable]) -> None:
     """Creates the slots; call once, in the scope the variables were created in."""
@@ -224,47 +227,45 @@ class AdamWeightDecayOptimizer(tf.Module):
     self.global_step.assign_add(1)
 
   def _update_one(self, variable, gradient, m, v, norm, rate, step, name):
+    decays = not any(
+      re.search(pattern, name) for pattern in self.exclude_from_weight_decay
+    )
+    # One pass over memory instead of a dozen, where that is worth a compilation.
+    large = variable.shape.num_elements() >= _COMPILED_SIZE
+    update = self._compiled_adam if large else self._adam
     rate = rate * self.rate_multiplier(name)
-    beta_1, beta_2, epsilon = self.beta_1, self.beta_2, self.epsilon
-    factor = None
-    if self.clip_norm is not None:
-      factor = self.clip_norm / tf.maximum(norm, self.clip_norm)
+    update(variable, gradient, m, v, norm, rate, step, decays)
+
+  def _adam(self, variable, gradient, m, v, norm, rate, step, decays):
+    gradient = gradient * self._gradient_factor(norm)
+    next_m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
+    next_v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+    direction = next_m / (tf.sqrt(next_v) + self.epsilon)
+    if self.bias_correction:
+      count = tf.cast(step + 1, tf.float32)
+      corrected_m = next_m / (1.0 - tf.pow(self.beta_1, count))
+      corrected_v = next_v / (1.0 - tf.pow(self.beta_2, count))
+      direction = corrected_m / (tf.sqrt(corrected_v) + self.epsilon)
+    if decays and self.weight_decay_rate:
+      direction += self.weight_decay_rate * variable
+    next_value = variable - rate * direction
     if self.loss_scale is not None:
       # A step whose gradient is not finite leaves weights and slots as they are.
       finite = tf.math.is_finite(norm)
-      factor = tf.where(
-        finite, (1.0 if factor is None else factor) / self.loss_scale.current, 0.0
-      )
-      gradient = tf.math.multiply_no_nan(gradient, factor)
-      rate = tf.where(finite, rate, 0.0)
-      beta_1 = tf.where(finite, beta_1, 1.0)
-      beta_2 = tf.where(finite, beta_2, 1.0)
-    elif factor is not None:
-      gradient = gradient * factor
-    beta_1_power = beta_2_power = 0.0
-    if self.bias_correction:
-      count = tf.cast(step + 1, tf.float32)
-      beta_1_power = tf.pow(self.beta_1, count)
-      beta_2_power = tf.pow(self.beta_2, count)
-      epsilon = epsilon * tf.sqrt(1.0 - beta_2_power)
-    if self.weight_decay_rate and not any(
-      re.search(pattern, name) for pattern in self.exclude_from_weight_decay
-    ):
-      variable.assign_sub(variable * (rate * self.weight_decay_rate))
-    # The kernel multiplies the rate by sqrt(1 - beta_2_power) / (1 - beta_1_power):
-    # powers of 0 switch bias correction off.
-    tf.raw_ops.ResourceApplyAdam(
-      var=variable.handle,
-      m=m.handle,
-      v=v.handle,
-      beta1_power=beta_1_power,
-      beta2_power=beta_2_power,
-      lr=rate,
-      beta1=beta_1,
-      beta2=beta_2,
-      epsilon=epsilon,
-      grad=gradient,
-    )
+      next_m = tf.where(finite, next_m, m)
+      next_v = tf.where(finite, next_v, v)
+      next_value = tf.where(finite, next_value, variable)
+    m.assign(next_m)
+    v.assign(next_v)
+    variable.assign(next_value)
+
+  def _gradient_factor(self, norm):
+    factor = 1.0
+    if self.clip_norm is not None:
+      factor = self.clip_norm / tf.maximum(norm, self.clip_norm)
+    if self.loss_scale is not None:
+      factor = factor / self.loss_scale.current
+    return factor
 
 
 def create_optimizer(
