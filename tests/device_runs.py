@@ -135,12 +135,31 @@ def dropout_of_shares(strategy, step, parts=1, seed=0, jit_compile=False):
   return numbers
 
 
+def update_large(strategy):
+  """First elements of a variable of many elements, and its slots, after two updates."""
+  with strategy.scope(), tf.name_scope(""):
+    variables = {"w": tf.Variable(tf.ones([515, 512]))}
+    optimizer = optimization.AdamWeightDecayOptimizer(
+      0.1, weight_decay_rate=0.01, clip_norm=1.0
+    )
+    optimizer.build(variables)
+  step = train_step.TrainStep(
+    lambda features, stream: features["x"] * tf.reduce_sum(variables["w"] ** 2),
+    optimizer,
+    variables,
+    strategy,
+    train_step.StepOptions(),
+  )
+  rows = tf.data.Dataset.from_tensors({"x": tf.constant([1.0, 2.0])}).repeat()
+  step.run(iter(strategy.distribute_datasets_from_function(lambda context: rows)), 2)
+  return [float(v.numpy()[3, 4]) for v in (variables["w"], *optimizer.slots["w"])]
+
+
 def main(file):
   strategy = distribution.create_strategy(distribution.RuntimeConfig(num_devices=2))
   runs = {
     "plain": train(strategy),
-    "parts": train(strategy, gradient_accumulation_steps=3),
-    "scaled": train(strategy, loss_scale=1024.0),
+    "scaled_parts": train(strategy, gradient_accumulation_steps=3, loss_scale=1024.0),
   }
   arrays = {}
   for run, trained in runs.items():
@@ -152,6 +171,7 @@ def main(file):
     "is_chief": distribution.is_chief(strategy),
     "names": list(runs["plain"].weights),
     "state_names": runs["plain"].state_names,
+    "large": update_large(strategy),
     "dropout": [dropout_of_shares(strategy, step, parts=2) for step in (0, 1)],
   }
   np.savez(file, facts=json.dumps(facts), **arrays)

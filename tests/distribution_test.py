@@ -40,7 +40,7 @@ def chosen():
   done = subprocess.run(
     [sys.executable, "-c", _CHOOSE],
     cwd=pathlib.Path(__file__).parents[1],
-    env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": ""},
+    env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": "{}"},
     capture_output=True,
     text=True,
     timeout=120,

@@ -86,18 +86,21 @@ class TestActivations:
     slope = (self.tanh_form(self.x + h) - self.tanh_form(self.x - h)) / (2 * h)
     np.testing.assert_allclose(tape.gradient(y, x), slope, atol=1e-9)
 
-  def test_gradient_of_gelu_equals_that_of_the_plain_formula(self):
-    x, upstream = tf.constant(normals(3, 7) * 3), tf.constant(normals(3, 7, seed=8))
+  @pytest.mark.parametrize("width", [7, 1027])
+  def test_gelu_and_its_gradient_equal_those_of_the_plain_formula(self, width):
+    x = tf.constant(normals(3, width) * 3)
+    upstream = tf.constant(normals(3, width, seed=8))
 
     def plain(x):
       return 0.5 * x * (1 + tf.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
-    gradients = []
+    values, gradients = [], []
     for function in (modeling.gelu, plain):
       with tf.GradientTape() as tape:
         tape.watch(x)
-        y = function(x)
-      gradients.append(tape.gradient(y, x, upstream))
+        values.append(function(x))
+      gradients.append(tape.gradient(values[-1], x, upstream))
+    np.testing.assert_allclose(*values, atol=1e-6)
     np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-5)
 
   @pytest.mark.parametrize("far", [-60.0, 60.0])

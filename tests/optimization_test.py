@@ -51,8 +51,7 @@ class NumpyAdam:
       self.weights[name] = self.weights[name] - rate * u
 
   def assert_equals(self, optimizer, variables):
-    # The kernel computes 1 - 0.999 in float32: 1.3e-5 of it less than 0.001, and
-    # updates larger by half of that.
+    # Computed in float32, 1 - 0.999 is off by 1.3e-5 of itself.
     for name, variable in variables.items():
       m, v = optimizer.slots[name]
       np.testing.assert_allclose(variable, self.weights[name], rtol=1e-5, atol=1e-5)
@@ -174,6 +173,25 @@ class TestAdamWeightDecayOptimizer:
         [tf.constant(gradients[name]) for name in variables], variables
       )
       expected.update(gradients, 0.05, undecayed)
+    expected.assert_equals(optimizer, variables)
+
+  def test_a_large_variable_is_updated_as_a_small_one(self):
+    rng = np.random.default_rng(4)
+    start, gradients = rng.normal(size=[515, 512]), rng.normal(size=[2, 515, 512])
+    variables = variables_of(large=start, small__bias=start[0, :3])
+    optimizer = built(
+      variables,
+      0.05,
+      weight_decay_rate=0.3,
+      exclude_from_weight_decay=["bias"],
+      clip_norm=1.0,
+    )
+    expected = NumpyAdam({n: v.numpy() for n, v in variables.items()}, 0.3, 1.0)
+    for gradient in np.float32(gradients):
+      pair = [tf.constant(gradient), tf.constant(gradient[0, :3])]
+      optimizer.apply_gradients(pair, variables)
+      named = dict(zip(variables, (gradient, gradient[0, :3]), strict=True))
+      expected.update(named, 0.05, undecayed=("small/bias",))
     expected.assert_equals(optimizer, variables)
 
   def test_bias_correction_gives_the_published_adamw(self):
@@ -422,6 +440,17 @@ class TestLossScale:
       for name, value in old.items():
         np.testing.assert_array_equal(new[name], value)
     assert float(optimizer.loss_scale.current) == 512.0
+
+  def test_an_overflow_leaves_a_large_variable(self):
+    variables = variables_of(large=np.ones([515, 512]))
+    optimizer = built(variables, 0.1, loss_scale=self.scaled())
+    gradient = np.ones([515, 512], np.float32)
+    gradient[3, 4] = np.inf
+    optimizer.apply_gradients([tf.constant(gradient)], variables)
+    for value, start in zip(
+      (variables["large"], *optimizer.slots["large"]), (1, 0, 0), strict=True
+    ):
+      np.testing.assert_array_equal(value, np.full([515, 512], start))
 
   def test_training_goes_on_after_an_overflow(self):
     _, (variables, optimizer) = self.optimizers()
