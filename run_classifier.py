@@ -220,30 +220,40 @@ class Job:
     )
 
   def _input_fn(self, examples, split, is_training=False):
+    from bert_ja import reporting
     from bert_ja.data import input_pipeline, pair_features
 
     path = os.path.join(FLAGS.output_dir, f"{split}.tf_record")
-    pair_features.cached_features(
-      examples,
-      self.label_list,
-      FLAGS.max_seq_length,
-      self.tokenizer,
-      path,
-      FLAGS.cache_dir,
-    )
+    with reporting.Progress(len(examples), "example", f"tokenize {split}") as progress:
+      pair_features.cached_features(
+        examples,
+        self.label_list,
+        FLAGS.max_seq_length,
+        self.tokenizer,
+        path,
+        FLAGS.cache_dir,
+        progress=lambda done, total: progress.update(),
+      )
+    spec = pair_features.feature_spec(FLAGS.max_seq_length)
+    logging.info("*** Features ***")
+    for name in sorted(spec):
+      logging.info("  name = %s, shape = %s", name, ["?", *spec[name].shape])
     return input_pipeline.file_based_input_fn_builder(
       path,
       FLAGS.max_seq_length,
       is_training,
+      spec=spec,
       options=data_flags.batch_options(self.strategy, FLAGS),
     )
 
   def train(self):
     """Trains, evaluating between updates if --eval_steps says so."""
+    from bert_ja import training_loop
+
     if self.estimator.is_chief:
       self._describe(FLAGS.output_dir)
       if FLAGS.eval_steps:
-        self._describe(os.path.join(FLAGS.output_dir, "best"))
+        self._describe(training_loop.best_dir(FLAGS.output_dir))
     input_fn = self._input_fn(self.train_examples, "train", is_training=True)
     eval_input_fn = None
     if FLAGS.eval_steps:
@@ -268,13 +278,13 @@ class Job:
 
   def load_best(self):
     """Takes the checkpoint in best/ for evaluation and prediction."""
-    from bert_ja import checkpoint
+    from bert_ja import checkpoint, training_loop
 
-    best = checkpoint.latest_checkpoint(os.path.join(FLAGS.output_dir, "best"))
+    directory = training_loop.best_dir(FLAGS.output_dir)
+    best = checkpoint.latest_checkpoint(directory)
     if best is None:
       raise ValueError(
-        f"--use_best: {FLAGS.output_dir}/best holds no checkpoint; train "
-        "with --eval_steps first"
+        f"--use_best: {directory} holds no checkpoint; train with --eval_steps first"
       )
     self.estimator.load(best)
 

@@ -56,6 +56,7 @@ class Estimator:
           "(replicas x gradient accumulation steps)"
         )
     self._model: _Model | None = None
+    self._chosen: str | None = None
 
   @property
   def is_chief(self) -> bool:
@@ -105,7 +106,7 @@ class Estimator:
     return self.evaluate_model(model, input_fn)
 
   def evaluate_model(self, model, input_fn):
-    """`evaluate` of the weights as they are."""
+    """`evaluate` of the weights as they are; see there."""
     started = time.monotonic()
     outputs = self._outputs(model, input_fn, ModeKeys.EVAL)
     metrics = model.spec.metric_fn(outputs)
@@ -130,10 +131,9 @@ class Estimator:
       yield dict(zip(outputs, row, strict=True))
 
   def load(self, prefix: str) -> None:
-    """Takes the weights of a checkpoint for what follows."""
-    model = self._build(ModeKeys.EVAL)
-    checkpoint.restore(prefix, model.variables)
-    model.source = prefix
+    """Evaluates and predicts with this checkpoint from now on, not with the newest."""
+    self._chosen = prefix
+    self._build(ModeKeys.EVAL)
 
   def _outputs(self, model, input_fn, mode):
     """{name: array [R, ...]} in input order."""
@@ -183,14 +183,15 @@ class Estimator:
     return self.strategy.distribute_datasets_from_function(of_worker)
 
   def _build(self, mode):
-    """The model with the newest weights; variables are made once."""
-    latest = checkpoint.latest_checkpoint(self.config.model_dir)
+    """The model with the weights that `mode` needs; variables are made once."""
     model = self._model
     if model is None or (mode == ModeKeys.TRAIN and model.spec.optimizer is None):
       model = self._model = _Model(self._model_fn, mode, self.strategy)
-      model.load(latest)
-    elif model.source is None or (latest and model.source != latest):
-      model.load(latest)
+    latest = checkpoint.latest_checkpoint(self.config.model_dir)
+    if mode != ModeKeys.TRAIN and self._chosen:
+      model.load(self._chosen, weights_only=True)
+    elif mode == ModeKeys.TRAIN or model.source is None or latest:
+      model.load(latest, weights_only=mode != ModeKeys.TRAIN)
     return model
 
   def save(self, model):
@@ -236,31 +237,38 @@ class _Model:
         self.spec.optimizer.build(self.trained)
         self.saved.update(self.spec.optimizer.state())
     self.source = None
-    self._stored_step = 0
+    self.step = 0
     self._predict = None
 
-  @property
-  def step(self) -> int:
-    if self.spec.optimizer is not None:
-      return int(self.spec.optimizer.global_step.numpy())
-    return self._stored_step
+  def load(self, prefix, weights_only):
+    """Values of a checkpoint, or of `init_checkpoint` without one, unless they are there.
 
-  def load(self, latest):
-    """Values of the newest checkpoint, or of `init_checkpoint`; logs the variables."""
+    Args:
+      prefix: checkpoint of a training, or None.
+      weights_only: whether the optimizer's state is left alone.
+    """
+    if self.source is not None and self.source == prefix:
+      return
     loaded = set()
-    if latest:
-      checkpoint.restore(latest, self.saved)
+    if prefix:
+      checkpoint.restore(prefix, self.variables if weights_only else self.saved)
       loaded = set(self.variables)
-      stored = checkpoint.open_checkpoint(latest)
+      stored = checkpoint.open_checkpoint(prefix)
       if "global_step" in stored.shapes:
-        self._stored_step = int(stored.tensor("global_step"))
-      logging.info("Restored %s", latest)
+        self.step = int(stored.tensor("global_step"))
+      logging.info("Restored %s", prefix)
     elif self.spec.init_checkpoint:
       loaded = checkpoint.init_from_checkpoint(
         self.spec.init_checkpoint, self.variables
       )
-    self.source = latest or self.spec.init_checkpoint or "initial values"
+    self.source = prefix or self.spec.init_checkpoint or "initial values"
     self._log(loaded)
+    if weights_only and loaded and len(loaded) < len(self.variables):
+      logging.warning(
+        "%s lacks %s: their random values make the results meaningless. Train first.",
+        self.source,
+        ", ".join(self.variables.keys() - loaded),
+      )
 
   def _log(self, loaded):
     logging.info("**** Trainable Variables ****")
@@ -271,13 +279,16 @@ class _Model:
         tuple(variable.shape),
         ", *INIT_FROM_CKPT*" if name in loaded else "",
       )
-    for name in self.variables.keys() - self.trained.keys():
+    frozen = [name for name in self.variables if name not in self.trained]
+    for name in frozen:
       logging.info("  name = %s:0, frozen", name)
     count = sum(math.prod(v.shape) for v in self.variables.values())
     trained = sum(math.prod(v.shape) for v in self.trained.values())
-    note = "" if trained == count else f", {trained:,} of them trained"
     logging.info(
-      "  %s parameters in %d variables%s", f"{count:,}", len(self.variables), note
+      "  %s parameters in %d variables%s",
+      f"{count:,}",
+      len(self.variables),
+      f", {trained:,} of them trained" if frozen else "",
     )
 
   def predict_function(self, strategy):

@@ -59,6 +59,7 @@ class TrainingLoop:
         self._check_finite(step, values)
         self._history.add_training(step, values, seconds)
         step += count
+        self._model.step = step
         progress.update(
           count, loss=values["loss"][-1], learning_rate=values["rate"][-1]
         )
@@ -100,8 +101,12 @@ class TrainingLoop:
 
   def _save_best(self, step):
     if self._estimator.is_chief:
+      counter = {"global_step": self._model.spec.optimizer.global_step}
       checkpoint.save_step(
-        best_dir(self._config.model_dir), step, self._model.variables, keep=1
+        best_dir(self._config.model_dir),
+        step,
+        {**self._model.variables, **counter},
+        keep=1,
       )
 
   def _rows_from(self, step):

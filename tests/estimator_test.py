@@ -242,3 +242,26 @@ class TestDevices:
       status, log = runs.finish(worker)
       assert status == 0, log
     self._compare(tmp_path)
+
+
+class TestLoad:
+  def test_chosen_checkpoint_is_used_instead_of_the_newest(self, tmp_path):
+    runner = make(tmp_path, eval_steps=2)
+    runner.train(input_fn(True), STEPS, input_fn(False))
+    newest, _ = runner.evaluate(input_fn(False))
+    checkpoint.save(
+      str(tmp_path / "zero" / "model.ckpt-1"),
+      {name: value * 0 for name, value in runs.arrays(str(tmp_path)).items()},
+    )
+    runner.load(str(tmp_path / "zero" / "model.ckpt-1"))
+    chosen, _ = runner.evaluate(input_fn(False))
+    assert chosen["eval_loss"] == pytest.approx(np.log(3), abs=1e-6)
+    assert newest["eval_loss"] != chosen["eval_loss"]
+
+  def test_step_is_that_of_the_checkpoint(self, tmp_path):
+    runner = make(tmp_path, eval_steps=2, best_metric="eval_loss")
+    runner.train(input_fn(True), STEPS, input_fn(False))
+    best = checkpoint.latest_checkpoint(str(tmp_path / "best"))
+    runner.load(best)
+    metrics, _ = runner.evaluate(input_fn(False))
+    assert metrics["global_step"] == int(best.rsplit("-", 1)[1])
