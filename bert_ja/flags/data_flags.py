@@ -5,7 +5,9 @@ from typing import Any
 from absl import flags
 
 
-def define(flag_values: flags.FlagValues = flags.FLAGS, max_seq_length: int = 128):
+def define(
+  flag_values: flags.FlagValues = flags.FLAGS, max_seq_length: int = 128
+) -> None:
   """Defines the group.
 
   Args:
