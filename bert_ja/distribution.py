@@ -91,16 +91,25 @@ def create_strategy(runtime: RuntimeConfig) -> tf.distribute.Strategy:
     )
   # With more than one, operations finish in varying order and sums of gradients
   # vary in their last bit; the operations themselves still use all cores.
-  tf.config.threading.set_inter_op_parallelism_threads(1)
+  try:
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+  except RuntimeError:
+    logging.warning(
+      "TensorFlow has computed already, so a repeated run may differ in the last bit; "
+      "choose the devices first."
+    )
   return tf.distribute.get_strategy()
 
 
 def num_workers() -> int:
   """Workers that TF_CONFIG names; 1 without it."""
   try:
-    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    settings = json.loads(os.environ.get("TF_CONFIG") or "{}")
   except json.JSONDecodeError as error:
     raise ValueError(f"TF_CONFIG is not JSON ({error})") from None
+  if not isinstance(settings, dict):
+    raise ValueError(f"TF_CONFIG is {settings!r}; expected a JSON object")
+  cluster = settings.get("cluster", {})
   return max(1, len(cluster.get("worker", [])) + len(cluster.get("chief", [])))
 
 
