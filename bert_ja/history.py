@@ -102,6 +102,8 @@ class History:
       return 0
     if name.endswith("loss"):
       values = [-value for value in values]
+    # A metric that is no number is never the best; argmax would take it.
+    values = np.where(np.isnan(values), -np.inf, values)
     return len(values) - 1 - int(np.argmax(values))
 
   def _add(self, step, split, metrics):

@@ -99,12 +99,14 @@ def write_predictions(
   reporting.write_test_results(results, probabilities)
   ids = {label: index for index, label in enumerate(label_list)}
   labels = [ids.get(example.label) for example in examples] if labels_known else None
+  # One row with a second text gives all of them its column.
+  has_pairs = any(example.text_b is not None for example in examples)
   predictions = os.path.join(directory, "predictions.tsv")
   reporting.write_predictions(
     predictions,
     (example.guid for example in examples),
     (
-      (example.text_a,) if example.text_b is None else (example.text_a, example.text_b)
+      (example.text_a, example.text_b or "") if has_pairs else (example.text_a,)
       for example in examples
     ),
     labels,
