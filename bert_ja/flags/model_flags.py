@@ -74,6 +74,8 @@ def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   }
   files = dataclasses.replace(files, **given)
   if flag_values.random_init:
+    if flag_values.init_checkpoint:
+      raise ValueError("--random_init and --init_checkpoint exclude each other")
     files = dataclasses.replace(files, init_checkpoint=None)
   if not files.config_file:
     raise ValueError(

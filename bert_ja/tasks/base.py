@@ -55,6 +55,23 @@ class DataProcessor:
     return text_io.read_tsv(input_file)
 
 
+class SetProcessor(DataProcessor):
+  """A task that reads its three sets alike: a subclass defines `examples`."""
+
+  def examples(self, data_dir: str, set_type: str) -> list[InputExample]:
+    """The examples of "train", "dev" or "test"."""
+    raise NotImplementedError(f"{type(self).__name__} defines no examples")
+
+  def get_train_examples(self, data_dir: str) -> list[InputExample]:
+    return self.examples(data_dir, "train")
+
+  def get_dev_examples(self, data_dir: str) -> list[InputExample]:
+    return self.examples(data_dir, "dev")
+
+  def get_test_examples(self, data_dir: str) -> list[InputExample]:
+    return self.examples(data_dir, "test")
+
+
 def read_rows(
   path: str, num_cells: int, header: bool = True
 ) -> Iterator[tuple[int, list[str], str]]:

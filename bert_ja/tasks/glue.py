@@ -6,22 +6,13 @@ from bert_ja.tasks import base, registry
 
 
 @registry.register("mrpc")
-class MrpcProcessor(base.DataProcessor):
+class MrpcProcessor(base.SetProcessor):
   """Microsoft Research paraphrase corpus: whether two sentences say the same."""
-
-  def get_train_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "train")
-
-  def get_dev_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "dev")
-
-  def get_test_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "test")
 
   def get_labels(self) -> list[str]:
     return ["0", "1"]
 
-  def _examples(self, data_dir, set_type):
+  def examples(self, data_dir: str, set_type: str) -> list[base.InputExample]:
     path = os.path.join(data_dir, f"{set_type}.tsv")
     return [
       base.InputExample(

@@ -19,7 +19,7 @@ LABELS = (
 
 
 @registry.register("livedoor")
-class LivedoorProcessor(base.DataProcessor):
+class LivedoorProcessor(base.SetProcessor):
   """Files that `bert-ja livedoor` makes, or the fork's notebook made.
 
   Columns `text` and `label` are found by name. As in the fork: quotes are ordinary
@@ -41,19 +41,10 @@ class LivedoorProcessor(base.DataProcessor):
   ):
     self._files = {"train": train_file, "dev": dev_file, "test": test_file}
 
-  def get_train_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "train")
-
-  def get_dev_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "dev")
-
-  def get_test_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "test")
-
   def get_labels(self) -> list[str]:
     return list(LABELS)
 
-  def _examples(self, data_dir, set_type):
+  def examples(self, data_dir: str, set_type: str) -> list[base.InputExample]:
     path = os.path.join(data_dir, self._files[set_type])
     header = next(iter(text_io.read_tsv(path)), [])
     for name in ("text", "label"):

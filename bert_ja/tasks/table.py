@@ -25,7 +25,7 @@ _FILE_STEMS = {
 
 
 @registry.register("table")
-class TableProcessor(base.DataProcessor):
+class TableProcessor(base.SetProcessor):
   """Rows of CSV, TSV or JSON-lines files, by column name.
 
   A subclass may set the options as class attributes. Labels are taken from, in this
@@ -96,15 +96,6 @@ class TableProcessor(base.DataProcessor):
       self._labels = None
     self._examples_of = {}
 
-  def get_train_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "train")
-
-  def get_dev_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "dev")
-
-  def get_test_examples(self, data_dir: str) -> list[base.InputExample]:
-    return self._examples(data_dir, "test")
-
   def get_labels(self) -> list[str]:
     """The labels given, or those of the training set.
 
@@ -119,12 +110,12 @@ class TableProcessor(base.DataProcessor):
           f"the labels are not known: read the training set first, {other}"
         )
       try:
-        self._examples(self.data_dir, "train")
+        self.examples(self.data_dir, "train")
       except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; labels are taken from it, {other}") from None
     return list(self._labels)
 
-  def _examples(self, data_dir, set_type):
+  def examples(self, data_dir: str, set_type: str) -> list[base.InputExample]:
     self.data_dir = data_dir
     path = self._path(data_dir or "", set_type)
     if path not in self._examples_of:

@@ -78,6 +78,13 @@ class TestResolve:
     in_directory = vars(model_files.find(model_dir))
     assert vars(files) == {**in_directory, "init_checkpoint": None}
 
+  def test_random_init_and_a_checkpoint_are_refused_together(self, parse, model_dir):
+    flag_values = parse(
+      f"--model_dir={model_dir}", "--random_init", "--init_checkpoint=c"
+    )
+    with pytest.raises(ValueError, match="exclude each other"):
+      model_flags.resolve(flag_values)
+
   def test_a_script_may_have_no_vocabulary(self, parse, model_dir):
     flag_values = parse(f"--model_dir={model_dir}", groups=(model_flags,))
     files = model_flags.resolve(flag_values)
