@@ -226,13 +226,23 @@ def _keep(input_tensor, kept, scale):
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
   """Gaussian error linear unit, tanh form (A-36; https://arxiv.org/abs/1606.08415)."""
+  return _with_slope(x, _tanh_gelu, _compiled_tanh_gelu)
+
+
+def gelu_erf(x: tf.Tensor) -> tf.Tensor:
+  """Gaussian error linear unit, exact form: what Hugging Face calls `gelu`."""
+  return _with_slope(x, _erf_gelu, _compiled_erf_gelu)
+
+
+def _with_slope(x, value_and_slope, compiled):
+  """A function whose derivative comes out of the forward pass nearly for free.
+
+  The backward pass is then one product instead of nine elementwise operations.
+  """
   x = tf.convert_to_tensor(x)
   width = x.shape[-1] if x.shape.rank else None
-  return _tanh_gelu(x, compiled=width is not None and width >= _COMPILED_WIDTH)
-
-
-def _tanh_gelu(x, compiled):
-  value_and_slope = _compiled_gelu if compiled else _gelu_value_and_slope
+  if width is not None and width >= _COMPILED_WIDTH:
+    value_and_slope = compiled
 
   @tf.custom_gradient
   def apply(x):
@@ -242,9 +252,7 @@ def _tanh_gelu(x, compiled):
   return apply(x)
 
 
-def _gelu_value_and_slope(x):
-  # The derivative comes out of the forward pass nearly for free, and the backward
-  # pass is then one product instead of nine elementwise operations.
+def _tanh_gelu(x):
   root = math.sqrt(2 / math.pi)
   square = x * x
   tanh = tf.tanh(x * (root + (root * 0.044715) * square))
@@ -255,15 +263,17 @@ def _gelu_value_and_slope(x):
   return x * half, slope
 
 
+def _erf_gelu(x):
+  half = 0.5 + 0.5 * tf.math.erf(x * math.sqrt(0.5))
+  density = tf.exp(-0.5 * x * x) * (1.0 / math.sqrt(2 * math.pi))
+  return x * half, half + x * density
+
+
 # One pass over memory instead of a dozen: 2.6 times faster on a CPU. Each new shape is
 # compiled once, which narrow layers do not earn back.
-_compiled_gelu = tf.function(_gelu_value_and_slope, jit_compile=True)
 _COMPILED_WIDTH = 1024
-
-
-def gelu_erf(x: tf.Tensor) -> tf.Tensor:
-  """Gaussian error linear unit, exact form: what Hugging Face calls `gelu`."""
-  return 0.5 * x * (1.0 + tf.math.erf(x / math.sqrt(2.0)))
+_compiled_tanh_gelu = tf.function(_tanh_gelu, jit_compile=True)
+_compiled_erf_gelu = tf.function(_erf_gelu, jit_compile=True)
 
 
 _ACTIVATIONS = {
