@@ -175,15 +175,31 @@ class Job:
     labels = None if FLAGS.do_train else files.task.get("labels")
     self.processor = task_flags.get_processor(labels, FLAGS)
     self.label_list = list(labels or self.processor.get_labels())
-    self.train_examples = []
-    if FLAGS.do_train:
-      self.train_examples = self.processor.get_train_examples(FLAGS.data_dir)
+    self.examples = self._read_examples()
     self.num_train_steps = training_flags.num_train_steps(
-      len(self.train_examples), FLAGS
+      len(self.examples.get("train", ())), FLAGS
     )
+    model_flags.check_output_dir(self.label_list, files, FLAGS)
     self.strategy = distribution.create_strategy(runtime)
-    text_io.makedirs(FLAGS.output_dir)
     self.estimator = self._estimator()
+    # The last thing that can be wrong: from here on files are written.
+    self.estimator.prepare(FLAGS.do_train)
+    text_io.makedirs(FLAGS.output_dir)
+
+  def _read_examples(self):
+    """All sets that the run needs: a fault in the last shall not cost a training."""
+    from bert_ja.data import pair_features
+
+    examples = {}
+    if FLAGS.do_train:
+      examples["train"] = self.processor.get_train_examples(FLAGS.data_dir)
+    if FLAGS.do_eval or FLAGS.eval_steps:
+      examples["eval"] = self.processor.get_dev_examples(FLAGS.data_dir)
+    if FLAGS.do_predict:
+      examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
+    for rows in examples.values():
+      pair_features.check_labels(rows, self.label_list)
+    return examples
 
   def _estimator(self):
     from bert_ja import distribution, estimator, modeling
@@ -219,10 +235,11 @@ class Job:
       self.strategy,
     )
 
-  def _input_fn(self, examples, split, is_training=False):
+  def _input_fn(self, split):
     from bert_ja import reporting
     from bert_ja.data import input_pipeline, pair_features
 
+    examples = self.examples[split]
     path = os.path.join(FLAGS.output_dir, f"{split}.tf_record")
     with reporting.Progress(len(examples), "example", f"tokenize {split}") as progress:
       pair_features.cached_features(
@@ -241,7 +258,7 @@ class Job:
     return input_pipeline.file_based_input_fn_builder(
       path,
       FLAGS.max_seq_length,
-      is_training,
+      is_training=split == "train",
       spec=spec,
       options=data_flags.batch_options(self.strategy, FLAGS),
     )
@@ -254,13 +271,10 @@ class Job:
       self._describe(FLAGS.output_dir)
       if FLAGS.eval_steps:
         self._describe(training_loop.best_dir(FLAGS.output_dir))
-    input_fn = self._input_fn(self.train_examples, "train", is_training=True)
-    eval_input_fn = None
-    if FLAGS.eval_steps:
-      dev_examples = self.processor.get_dev_examples(FLAGS.data_dir)
-      eval_input_fn = self._input_fn(dev_examples, "eval")
+    input_fn = self._input_fn("train")
+    eval_input_fn = self._input_fn("eval") if FLAGS.eval_steps else None
     logging.info("***** Running training *****")
-    logging.info("  Num examples = %d", len(self.train_examples))
+    logging.info("  Num examples = %d", len(self.examples["train"]))
     logging.info("  Batch size = %d", FLAGS.train_batch_size)
     logging.info("  Num steps = %d", self.num_train_steps)
     self.estimator.train(input_fn, self.num_train_steps, eval_input_fn)
@@ -292,9 +306,8 @@ class Job:
     """Scores the dev set; returns the paths written."""
     from bert_ja.tasks import sentence
 
-    examples = self.processor.get_dev_examples(FLAGS.data_dir)
-    input_fn = self._input_fn(examples, "eval")
-    self._log_rows("evaluation", len(examples), FLAGS.eval_batch_size)
+    input_fn = self._input_fn("eval")
+    self._log_rows("evaluation", input_fn.num_rows, FLAGS.eval_batch_size)
     results, outputs = self.estimator.evaluate(input_fn)
     if not self.estimator.is_chief:
       return []
@@ -308,15 +321,14 @@ class Job:
 
     from bert_ja.tasks import sentence
 
-    examples = self.processor.get_test_examples(FLAGS.data_dir)
-    input_fn = self._input_fn(examples, "predict")
-    self._log_rows("prediction", len(examples), FLAGS.predict_batch_size)
+    input_fn = self._input_fn("predict")
+    self._log_rows("prediction", input_fn.num_rows, FLAGS.predict_batch_size)
     rows = [row["probabilities"] for row in self.estimator.predict(input_fn)]
     if not self.estimator.is_chief:
       return []
     return sentence.write_predictions(
       FLAGS.output_dir,
-      examples,
+      self.examples["predict"],
       np.stack(rows),
       self.label_list,
       self.processor.test_labels_are_known,

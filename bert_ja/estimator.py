@@ -63,6 +63,14 @@ class Estimator:
     """Whether this process writes files."""
     return distribution.is_chief(self.strategy)
 
+  def prepare(self, is_training: bool) -> None:
+    """Makes the variables and loads their values, before anything is written.
+
+    Raises:
+      ValueError: the checkpoint does not fit, or nothing is left to train.
+    """
+    self._build(ModeKeys.TRAIN if is_training else ModeKeys.EVAL)
+
   def train(
     self,
     input_fn: Callable[[dict], tf.data.Dataset],
@@ -232,6 +240,8 @@ class _Model:
         for name, variable in self.variables.items()
         if self.spec.trainable(name)
       }
+      if not self.trained:
+        raise ValueError("no variable is left to train; see --frozen_variables")
       self.saved = dict(self.variables)
       if self.spec.optimizer is not None:
         self.spec.optimizer.build(self.trained)
@@ -263,6 +273,12 @@ class _Model:
       )
     self.source = prefix or self.spec.init_checkpoint or "initial values"
     self._log(loaded)
+    logging.info(
+      "%d of %d variables have their values from %s",
+      len(loaded),
+      len(self.variables),
+      self.source if loaded else "the seed",
+    )
     if weights_only and loaded and len(loaded) < len(self.variables):
       logging.warning(
         "%s lacks %s: their random values make the results meaningless. Train first.",

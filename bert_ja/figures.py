@@ -78,7 +78,9 @@ def learning_curve(
     axes.set_xlabel("step")
     axes.set_title(title)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    # Below: curves fill the whole panel.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=2, frameon=False)
   return _png(figure)
 
 

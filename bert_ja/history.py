@@ -79,6 +79,9 @@ class History:
       "examples_per_second": num_rows / seconds,
       "peak_memory_gb": reporting.peak_memory_bytes() / 1e9,
     }
+    if self._waiting:
+      # Beside each evaluation a training loss, so that the curves can be compared.
+      self._add_training_row(*self._last)
     self._add(step, "eval", metrics)
     best = self._evaluations_since_best() == 0
     logging.info(

@@ -150,6 +150,6 @@ def single_class_note(
   name = label_names[int(predicted[0])]
   return (
     f"All {len(predicted)} predictions are {name!r}: the model does not tell the "
-    "examples apart. Check the labels, that --init_checkpoint was read, and "
+    "examples apart. Check the labels, that the weights were read, and "
     "--learning_rate (too high or too few steps have this effect)."
   )

@@ -237,6 +237,8 @@ class Progress:
       self._close_bar()
       return
     now = self._clock()
+    if self._done == self._entered[1] and exception_type is None:
+      return  # there was nothing to do
     parts = self._parts(self._overall_rate(now))
     ending = "took" if exception_type is None else "stopped after"
     parts.append(f"{ending} {duration_text(now - self._entered[0])}")

@@ -36,15 +36,15 @@ class StopRequest:
     return self._signal is not None
 
   def leave(self, message: str) -> None:
-    """Ends the program as the signal would have, with `message` in the log.
+    """Ends the program as the signal would have, and tells `message`.
 
     Raises:
       KeyboardInterrupt: after SIGINT, so that a notebook keeps its process.
       SystemExit: else, with status 143 (SIGTERM), also where another worker got it.
     """
-    logging.info("%s", message)
     if self._signal == signal.SIGINT:
       raise KeyboardInterrupt(message)
+    logging.info("%s", message)
     raise SystemExit(128 + signal.SIGTERM)
 
   def _receive(self, number, frame):

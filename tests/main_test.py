@@ -78,8 +78,8 @@ class TestProcess:
 
   def test_a_missing_flag_is_named(self):
     result = run("convert", "--input=x", "--output=y")
-    assert result.returncode == 2
-    assert "format" in result.stderr
+    assert result.returncode == 1
+    assert "--format is required" in result.stderr
 
   def test_the_status_of_no_such_command(self):
     assert run("no_such_command").returncode == 2

@@ -4,6 +4,8 @@ import os
 
 from absl import flags
 
+from bert_ja.flags import command_line
+
 FLAGS = flags.FLAGS
 
 
@@ -14,14 +16,12 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     None,
     "The model: its directory, or a TF1 prefix or weight file in it.",
     flag_values=flag_values,
-    required=True,
   )
   flags.DEFINE_string(
     "output",
     None,
     "Directory to write; created if missing.",
     flag_values=flag_values,
-    required=True,
   )
   flags.DEFINE_enum(
     "format",
@@ -29,7 +29,6 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     ["tf1", "huggingface"],
     "Layout to write.",
     flag_values=flag_values,
-    required=True,
   )
   flags.DEFINE_bool(
     "strip_optimizer",
@@ -48,6 +47,8 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(_) -> None:
   """Reads the flags, converts, prints what was written."""
+  command_line.require(FLAGS, "input", "output", "format")
+  command_line.import_tensorflow()
   files = locate(FLAGS.input)
   check_output(files.directory, FLAGS.output, FLAGS.format, FLAGS.overwrite)
   if FLAGS.format == "tf1":

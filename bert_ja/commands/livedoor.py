@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from absl import flags, logging
 
 from bert_ja import text_io
+from bert_ja.flags import command_line
 
 FLAGS = flags.FLAGS
 
@@ -30,14 +31,12 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     None,
     "The corpus as published: ldcc-20140209.tar.gz.",
     flag_values=flag_values,
-    required=True,
   )
   flags.DEFINE_string(
     "output_dir",
     None,
     "Where train.tsv, dev.tsv and test.tsv go; created if missing.",
     flag_values=flag_values,
-    required=True,
   )
   flags.DEFINE_bool(
     "small",
@@ -50,6 +49,7 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: Sequence[str]) -> None:
   """Reads the archive and writes the files."""
   del argv
+  command_line.require(FLAGS, "archive", "output_dir")
   parts = split(read_articles(FLAGS.archive))
   if FLAGS.small:
     parts["train_small"] = small_part(parts["train"])

@@ -242,9 +242,8 @@ def cached_features(
 def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
   """Yields the features of all examples, made by several processes if it is long work."""
   _check_length(max_seq_length)
-  label_map = _label_map(label_list)
   # Before the long work, so that a wrong label is told at once.
-  label_ids = [_label_id(example, label_map) for example in examples]
+  label_ids = check_labels(examples, label_list)
   for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
     convert_single_example(index, example, label_list, max_seq_length, tokenizer)
   texts = [_texts(example) for example in examples]
@@ -290,6 +289,18 @@ def _check_length(max_seq_length):
       f"--max_seq_length={max_seq_length} leaves no room for a token between [CLS] and "
       "[SEP]; the least is 3"
     )
+
+
+def check_labels(
+  examples: Sequence[InputExample | PaddingInputExample], label_list: Sequence[str]
+) -> list[int]:
+  """Label ids of examples.
+
+  Raises:
+    ValueError: a label is not in the list; the message names its place.
+  """
+  label_map = _label_map(label_list)
+  return [_label_id(example, label_map) for example in examples]
 
 
 def _label_map(label_list):

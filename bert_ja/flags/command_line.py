@@ -31,6 +31,9 @@ def run(main: Callable, argv: Sequence[str] | None = None) -> None:
   except flags.Error as error:
     _complain(error)
     sys.exit(2)
+  if len(arguments) > 1:
+    _complain(f"{arguments[1]!r} is no flag; write --name=value")
+    sys.exit(2)
   logging.set_verbosity(logging.INFO)
   logging.use_absl_handler()
   logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
@@ -59,6 +62,7 @@ def import_tensorflow() -> None:
   finally:
     os.dup2(screen, 2)
     os.close(screen)
+  python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
 
 
 def require(flag_values: flags.FlagValues, *names: str) -> None:

@@ -1,6 +1,7 @@
 """Flags that say which model, and what they and a model directory come to together."""
 
 import dataclasses
+import os
 from typing import Any
 
 from absl import flags
@@ -86,6 +87,36 @@ def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
     if name in flag_values and not flag_values[name].present:
       flag_values[name].value = value
   return files
+
+
+def check_output_dir(
+  labels: list[str], files: Any, flag_values: flags.FlagValues = flags.FLAGS
+) -> None:
+  """Checks the output directory against what is asked, before files are written.
+
+  Raises:
+    ValueError: it holds a model with other labels; or there are no weights to
+      evaluate or predict with.
+  """
+  from bert_ja import checkpoint, model_files, text_io
+
+  output_dir = flag_values.output_dir
+  trained = checkpoint.latest_checkpoint(output_dir)
+  if not trained:
+    if not (flag_values.do_train or files.init_checkpoint or flag_values.random_init):
+      raise ValueError(
+        f"there are no weights: {output_dir} holds no checkpoint; give "
+        "--init_checkpoint or the --model_dir of a trained model, or --do_train"
+      )
+    return
+  task_file = os.path.join(output_dir, model_files.TASK_NAME)
+  if text_io.exists(task_file):
+    known = text_io.read_json(task_file).get("labels")
+    if known and known != labels:
+      raise ValueError(
+        f"{output_dir} holds a model with labels {', '.join(known)}, the task has "
+        f"{', '.join(labels)}; choose another --output_dir"
+      )
 
 
 def check_length(max_seq_length: int, config: Any, files: Any) -> None:

@@ -51,7 +51,10 @@ def get_processor(name: str, **options: Any) -> Any:
   if cls is None:
     near = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"task {name!r} is not known{hint} (known: {', '.join(names)})")
+    raise ValueError(
+      f"task {name!r} is not known{hint} (known: {', '.join(names)}; one of your own "
+      "needs --task_module)"
+    )
   declared = _declared_options(cls)
   return cls(
     **{

@@ -117,6 +117,7 @@ def write_predictions(
   if labels_known and None not in labels:
     scored = os.path.join(directory, "test")
     text_io.makedirs(scored)
+    logging.info("***** Test results *****")
     scores = metrics.classification_metrics(labels, probabilities, label_list)
     outputs = {"probabilities": probabilities, "label_ids": np.asarray(labels)}
     paths += _write_scores(scored, scores, outputs, label_list)

@@ -50,13 +50,13 @@ class TestStatus:
     result = run_script(body)
     assert (result.returncode, result.stderr) == (status, "")
 
-  def test_main_gets_what_is_no_flag(self, run_script):
-    body = "print(arguments[1:], flags.FLAGS.data_dir)"
-    result = run_script(body, "one", "--data_dir=d", "two")
-    assert result.stdout == "['one', 'two'] d\n"
-
 
 class TestWrongFlags:
+  def test_a_word_that_is_no_flag_is_refused(self, run_script):
+    result = run_script("pass", "--data_dir=d", "do_train")
+    assert result.returncode == 2
+    assert result.stderr == "tool.py: 'do_train' is no flag; write --name=value\n"
+
   def test_a_misspelt_one_gets_a_near_match(self, run_script):
     """Contract A-3."""
     result = run_script("print('ran')", "--data_dri=x")

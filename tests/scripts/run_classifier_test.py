@@ -382,3 +382,50 @@ class TestImport:
     status, log = runs.run(["--help"], PYTHONPATH="tests/golden/no_tensorflow")
     assert status == 1
     assert "--task_name" in log
+
+
+class TestAFailedStart:
+  """It leaves a directory as it was, and costs no training."""
+
+  def _fail(self, command):
+    status, log = runs.run(command)
+    assert status == 1, log
+    return log.splitlines()[-1]
+
+  def test_other_labels_leave_a_finished_model_alone(self, inputs, unbroken, tmp_path):
+    data = tmp_path / "train.csv"
+    data.write_text("text,label\n" + "w1 w2,yes\nw3,no\n" * 8)
+    with open(f"{unbroken}/task.json") as reader:
+      before = reader.read()
+    line = self._fail(runs.arguments(inputs, unbroken, train_file=data))
+    assert "holds a model with labels even, odd, the task has no, yes" in line
+    with open(f"{unbroken}/task.json") as reader:
+      assert reader.read() == before
+
+  def test_a_wrong_dev_set_is_found_before_training(self, inputs, tmp_path):
+    data = tmp_path / "dev.csv"
+    data.write_text("text,label\nw1 w2,add\n")
+    output_dir = tmp_path / "out"
+    line = self._fail(
+      runs.arguments(inputs, str(output_dir), dev_file=data, do_eval=True)
+    )
+    assert f"{data}, line 2" in line
+    assert not output_dir.exists()
+
+  def test_a_checkpoint_that_does_not_fit_leaves_nothing(
+    self, inputs, unbroken, tmp_path
+  ):
+    data = tmp_path / "train.csv"
+    data.write_text("text,label\n" + "w1,a\nw2,b\nw3,c\n" * 8)
+    output_dir = tmp_path / "out"
+    line = self._fail(
+      runs.arguments(inputs, str(output_dir), train_file=data, init_checkpoint=unbroken)
+    )
+    assert "output_weights has shape [3, 16] in the model but [2, 16]" in line
+    assert not output_dir.exists()
+
+  def test_predicting_needs_weights(self, inputs, tmp_path):
+    line = self._fail(
+      runs.arguments(inputs, str(tmp_path / "out"), do_train=None, do_predict=True)
+    )
+    assert "there are no weights" in line
