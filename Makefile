@@ -32,10 +32,13 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# With MODEL_DIR (a pre-trained model) and MRPC_DIR (its files) fine-tuning is timed too.
 bench: $(VENV)/installed
-	$(BIN)/python -m benchmarks.step_benchmark
-	$(BIN)/python -m benchmarks.tokenizer_benchmark
-	$(BIN)/python -m benchmarks.mrpc_benchmark
+	mkdir -p out
+	$(BIN)/python -m benchmarks.step_benchmark --output_file=out/step.json
+	$(BIN)/python -m benchmarks.tokenizer_benchmark --output_file=out/tokenizer.json
+	test -z "$(MODEL_DIR)" || $(BIN)/python -m benchmarks.mrpc_benchmark \
+	  --model_dir=$(MODEL_DIR) --data_dir=$(MRPC_DIR) --output_file=out/mrpc.json
 
 clean:
 	rm -rf $(VENV) out build *.egg-info
