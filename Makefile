@@ -26,7 +26,7 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) tests
 
 test-slow: $(VENV)/installed
-	$(BIN)/python -m pytest -m slow tests
+	$(BIN)/python -m pytest -m slow -n $(JOBS) tests
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -5,8 +5,9 @@
     --batch_sizes=8,32 --lengths=64,128 --precisions=bfloat16
 
 Model FLOPs are those of the matrix products alone: 3 x forward for a step (forward,
-and two products backward). The peak is the fastest of a few large products, measured
-in the same run, since shared machines differ from hour to hour.
+and two products backward). The peak is the sustained rate of the fastest of a few large
+products, measured in turn with the steps, since shared machines differ from hour to
+hour; medians of both.
 """
 
 import statistics
@@ -43,21 +44,25 @@ def forward_flops(config, batch_size, length):
   return config.num_hidden_layers * (dense + attention) + 2 * batch_size * hidden**2
 
 
-def gemm_peak(precision):
-  """FLOP/s of the fastest of a few large products in a type."""
+def gemm_rate(precision):
+  """() -> FLOP/s of the fastest of a few large products, sustained for half a second."""
   import tensorflow as tf
 
-  best = 0.0
-  for m, k, n in _PEAK_SHAPES:
+  def timed(shape, count):
+    m, k, n = shape
     a = tf.cast(tf.random.normal([m, k]), precision)
     b = tf.cast(tf.random.normal([k, n]), precision)
     product = tf.function(tf.matmul)
     product(a, b)
-    for _ in range(12):
-      started = time.perf_counter()
-      product(a, b).numpy()
-      best = max(best, 2 * m * k * n / (time.perf_counter() - started))
-  return best
+    started = time.perf_counter()
+    for _ in range(count):
+      product(a, b)
+    return 2 * m * k * n * count / (time.perf_counter() - started)
+
+  fastest = max(_PEAK_SHAPES, key=lambda shape: timed(shape, 20))
+  m, k, n = fastest
+  count = max(1, int(0.5 * timed(fastest, 20) / (2 * m * k * n)))
+  return lambda: timed(fastest, count)
 
 
 def training_step(config, precision, batch_size, length):
@@ -113,12 +118,12 @@ def main(_):
     for batch_size in map(int, FLAGS.batch_sizes):
       for length in map(int, FLAGS.lengths):
         run = training_step(config, precision, batch_size, length)
+        rate = gemm_rate(precision)
         run()
         run()
-        # Peak before and after: the machine's speed drifts.
-        peak = gemm_peak(precision)
-        seconds = statistics.median(run() for _ in range(FLAGS.steps))
-        peak = max(peak, gemm_peak(precision))
+        # In turn, and typical against typical: the machine's speed drifts.
+        pairs = [(run(), rate()) for _ in range(FLAGS.steps)]
+        seconds, peak = map(statistics.median, zip(*pairs, strict=True))
         flops = 3 * forward_flops(config, batch_size, length) / seconds
         rows.append(
           {

@@ -203,9 +203,9 @@ class TestInterruption:
     self._kill_and_continue(inputs, unbroken, str(tmp_path), seed)
 
   @pytest.mark.slow
-  def test_fifty_kills(self, inputs, unbroken, tmp_path):
-    for seed in range(50):
-      self._kill_and_continue(inputs, unbroken, str(tmp_path / str(seed)), 100 + seed)
+  @pytest.mark.parametrize("seed", range(100, 150))
+  def test_fifty_kills(self, inputs, unbroken, tmp_path, seed):
+    self._kill_and_continue(inputs, unbroken, str(tmp_path), seed)
 
   def _kill_and_continue(self, inputs, unbroken, output_dir, seed):
     command = runs.arguments(inputs, output_dir, eval_steps=10)
