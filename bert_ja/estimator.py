@@ -195,11 +195,10 @@ class Estimator:
     model = self._model
     if model is None or (mode == ModeKeys.TRAIN and model.spec.optimizer is None):
       model = self._model = _Model(self._model_fn, mode, self.strategy)
-    latest = checkpoint.latest_checkpoint(self.config.model_dir)
-    if mode != ModeKeys.TRAIN and self._chosen:
-      model.load(self._chosen, weights_only=True)
-    elif mode == ModeKeys.TRAIN or model.source is None or latest:
-      model.load(latest, weights_only=mode != ModeKeys.TRAIN)
+    is_training = mode == ModeKeys.TRAIN
+    prefix = None if is_training else self._chosen
+    prefix = prefix or checkpoint.latest_checkpoint(self.config.model_dir)
+    model.load(prefix, weights_only=not is_training)
     return model
 
   def save(self, model):
@@ -227,8 +226,16 @@ class Estimator:
     return float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None))
 
 
+# Unlike None, which stands for the values that a model starts from.
+_NOT_LOADED = object()
+
+
 class _Model:
-  """Variables of a run and where their values come from."""
+  """Variables of a run and where their values come from.
+
+  Attributes:
+    source: prefix that was loaded; None without one.
+  """
 
   def __init__(self, model_fn, mode, strategy):
     # An outer name scope would become part of the names.
@@ -246,7 +253,7 @@ class _Model:
       if self.spec.optimizer is not None:
         self.spec.optimizer.build(self.trained)
         self.saved.update(self.spec.optimizer.state())
-    self.source = None
+    self.source = _NOT_LOADED
     self.step = 0
     self._predict = None
 
@@ -257,7 +264,7 @@ class _Model:
       prefix: checkpoint of a training, or None.
       weights_only: whether the optimizer's state is left alone.
     """
-    if self.source is not None and self.source == prefix:
+    if self.source == prefix:
       return
     loaded = set()
     if prefix:
@@ -271,18 +278,19 @@ class _Model:
       loaded = checkpoint.init_from_checkpoint(
         self.spec.init_checkpoint, self.variables
       )
-    self.source = prefix or self.spec.init_checkpoint or "initial values"
+    self.source = prefix
+    origin = prefix or self.spec.init_checkpoint
     self._log(loaded)
     logging.info(
       "%d of %d variables have their values from %s",
       len(loaded),
       len(self.variables),
-      self.source if loaded else "the seed",
+      origin if loaded else "the seed",
     )
     if weights_only and loaded and len(loaded) < len(self.variables):
       logging.warning(
         "%s lacks %s: their random values make the results meaningless. Train first.",
-        self.source,
+        origin,
         ", ".join(self.variables.keys() - loaded),
       )
 

@@ -212,17 +212,7 @@ def dropout(
   )
   lanes = tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size]
   kept = tf.reshape(lanes >= tf.constant(dropped, tf.uint16), tf.shape(input_tensor))
-  return _keep(input_tensor, kept, scale)
-
-
-def _keep(input_tensor, kept, scale):
-  factor = tf.cast(kept, input_tensor.dtype) * scale
-
-  @tf.custom_gradient
-  def multiply(x):
-    return x * factor, lambda upstream: upstream * factor
-
-  return multiply(input_tensor)
+  return input_tensor * (tf.cast(kept, input_tensor.dtype) * scale)
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:

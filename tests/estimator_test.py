@@ -265,3 +265,23 @@ class TestLoad:
     runner.load(best)
     metrics, _ = runner.evaluate(input_fn(False))
     assert metrics["global_step"] == int(best.rsplit("-", 1)[1])
+
+
+class TestPrepare:
+  def test_training_loads_the_values_once(self, tmp_path, monkeypatch):
+    make(tmp_path / "first").train(input_fn(True), 2)
+
+    def warm(mode):
+      spec = training_process.model_fn(mode)
+      return ModelSpec(**{**vars(spec), "init_checkpoint": str(tmp_path / "first")})
+
+    loads = []
+    load = checkpoint.init_from_checkpoint
+    monkeypatch.setattr(
+      checkpoint, "init_from_checkpoint", lambda *args: loads.append(1) or load(*args)
+    )
+    runner = make(tmp_path / "second", warm)
+    runner.prepare(is_training=True)
+    runner.train(input_fn(True), 2)
+    runner.evaluate(input_fn(False))
+    assert len(loads) == 1
