@@ -135,6 +135,24 @@ def load_vocab(vocab_file: str) -> dict[str, int]:
   return {token: index for index, token in enumerate(tokens)}
 
 
+def check_special_tokens(
+  vocab: Collection[str], required: Iterable[str], vocab_file: str
+) -> None:
+  """Checks that a vocabulary has the tokens that every input needs (contract A-81).
+
+  Raises:
+    ValueError: it lacks one; the message names the file.
+  """
+  required = list(required)
+  missing = [token for token in required if token not in vocab]
+  if missing:
+    raise ValueError(
+      f"{vocab_file}: expected {', '.join(required)} among its {len(vocab)} tokens, "
+      f"found no {', '.join(missing)}; give the vocabulary of a BERT model, one token "
+      "a line and no scores"
+    )
+
+
 def convert_by_vocab(vocab: Mapping, items: Iterable) -> list:
   """Looks up each item (tokens or ids).
 
@@ -164,8 +182,38 @@ def convert_ids_to_tokens(
   return convert_by_vocab(inv_vocab, ids)
 
 
-class FullTokenizer:
-  """Text to word pieces and ids.
+class Tokenizer:
+  """What every tokenizer has: a vocabulary, its special tokens, and ids of pieces.
+
+  Subclasses add `tokenize`, `tokenize_with_offsets`, `settings` and `fingerprint`.
+
+  Attributes:
+    vocab: token to id.
+    inv_vocab: id to token.
+    unk_token: the piece of text that the vocabulary does not cover.
+    pad_id: id that fills a row: that of [PAD] by name, 0 in a vocabulary without it.
+  """
+
+  def __init__(
+    self, vocab: dict[str, int], unk_token: str = "[UNK]", pad_token: str = "[PAD]"
+  ):
+    """Takes a vocabulary that was read."""
+    self.vocab = vocab
+    self.inv_vocab = {index: token for token, index in vocab.items()}
+    self.unk_token = unk_token
+    self.pad_id = vocab.get(pad_token, 0)
+
+  def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
+    """Ids of tokens; see `convert_by_vocab`."""
+    return convert_tokens_to_ids(self.vocab, tokens)
+
+  def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
+    """Tokens of ids; see `convert_by_vocab`."""
+    return convert_ids_to_tokens(self.inv_vocab, ids)
+
+
+class FullTokenizer(Tokenizer):
+  """Text to word pieces and ids, the original's way.
 
   A text is cut into units at places where the words on both sides cannot influence
   each other: white space, ideographs, punctuation. Texts repeat their units, so the
@@ -173,8 +221,6 @@ class FullTokenizer:
   expression and one dictionary lookup for each unit.
 
   Attributes:
-    vocab: token to id, in the order of the file.
-    inv_vocab: id to token.
     basic_tokenizer: the `BasicTokenizer`.
     wordpiece_tokenizer: the `WordpieceTokenizer`.
   """
@@ -200,20 +246,13 @@ class FullTokenizer:
       ValueError: the file lacks [CLS], [SEP] or [UNK] (contract A-81).
     """
     vocab = load_vocab(vocab_file)
-    missing = [token for token in _REQUIRED_TOKENS if token not in vocab]
-    if missing:
-      raise ValueError(
-        f"{vocab_file}: expected {', '.join(_REQUIRED_TOKENS)} among its {len(vocab)} "
-        f"tokens, found no {', '.join(missing)}; give the vocabulary of a BERT model, "
-        "one token a line and no scores"
-      )
+    check_special_tokens(vocab, _REQUIRED_TOKENS, vocab_file)
     self._build(
       vocab, BasicTokenizer(do_lower_case, strip_accents, tokenize_chinese_chars)
     )
 
   def _build(self, vocab, basic_tokenizer):
-    self.vocab = vocab
-    self.inv_vocab = {index: token for token, index in vocab.items()}
+    super().__init__(vocab)
     self.basic_tokenizer = basic_tokenizer
     self.wordpiece_tokenizer = WordpieceTokenizer(vocab)
     self._pieces = _Cache(self._split_unit)
@@ -272,14 +311,6 @@ class FullTokenizer:
     if len(spans) > len(tokens):  # Skipped text takes part with an empty span.
       spans = [span for span in spans if span[0] < span[1]]
     return tokens, spans
-
-  def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
-    """Ids of tokens; see `convert_by_vocab`."""
-    return convert_tokens_to_ids(self.vocab, tokens)
-
-  def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
-    """Tokens of ids; see `convert_by_vocab`."""
-    return convert_ids_to_tokens(self.inv_vocab, ids)
 
   def _split_unit(self, unit):
     pieces = []

@@ -90,9 +90,9 @@ def pack_pair(
   return tokens, segment_ids
 
 
-def pad(values: Sequence[int], max_seq_length: int) -> list[int]:
-  """The values with zeros up to `max_seq_length` (contract A-92)."""
-  return [*values, *([0] * (max_seq_length - len(values)))]
+def pad(values: Sequence[int], max_seq_length: int, filler: int = 0) -> list[int]:
+  """The values and then `filler` up to `max_seq_length` (contract A-92)."""
+  return [*values, *([filler] * (max_seq_length - len(values)))]
 
 
 def tokenize_pair(
@@ -130,7 +130,7 @@ def convert_single_example(
     example: the texts and the label.
     label_list: the labels of the task; a label's id is its place there.
     max_seq_length: S.
-    tokenizer: has `tokenize` and `convert_tokens_to_ids`.
+    tokenizer: `tokenization.Tokenizer`.
 
   Returns:
     The features; those of a `PaddingInputExample` are zeros and not real.
@@ -146,7 +146,9 @@ def convert_single_example(
     example.text_a, example.text_b, max_seq_length, tokenizer
   )
   ids = tokenizer.convert_tokens_to_ids(tokens)
-  features = _features(example, label_id, ids, segment_ids, max_seq_length)
+  features = _features(
+    example, label_id, ids, segment_ids, max_seq_length, tokenizer.pad_id
+  )
   if ex_index < _LOGGED_EXAMPLES:
     _log_example(example, tokens, features)
   return features
@@ -252,7 +254,8 @@ def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
   for index, (example, label_id, (ids, segment_ids)) in enumerate(rows):
     if index % _LOG_EVERY == 0:
       logging.info("Writing example %d of %d", index, len(examples))
-    yield _features(example, label_id, ids, segment_ids, max_seq_length)
+    pad_id = 0 if isinstance(example, PaddingInputExample) else tokenizer.pad_id
+    yield _features(example, label_id, ids, segment_ids, max_seq_length, pad_id)
     if progress is not None:
       progress(index + 1, len(examples))
 
@@ -273,9 +276,9 @@ def _packed_ids(tokenizer_and_length, texts):
   return tokenizer.convert_tokens_to_ids(tokens), segment_ids
 
 
-def _features(example, label_id, ids, segment_ids, max_seq_length):
+def _features(example, label_id, ids, segment_ids, max_seq_length, pad_id=0):
   return InputFeatures(
-    input_ids=pad(ids, max_seq_length),
+    input_ids=pad(ids, max_seq_length, pad_id),
     input_mask=pad([1] * len(ids), max_seq_length),
     segment_ids=pad(segment_ids, max_seq_length),
     label_id=label_id,

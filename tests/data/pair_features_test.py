@@ -308,6 +308,8 @@ class TestCachedFeatures:
 
   def test_a_tokenizer_without_fingerprint_is_never_cached(self, run, tmp_path):
     class Tokenizer:
+      pad_id = 0
+
       def tokenize(self, text):
         return text.split()
 
