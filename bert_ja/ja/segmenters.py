@@ -149,7 +149,25 @@ class Mecab(_Analyser):
   def _analyse(self, text):
     # The plainest output is the fastest, and splitting it drops words that are white
     # space, such as U+3000.
-    return self._tagger.parse(text).split()
+    output = self._tagger.parse(text)
+    try:
+      output.encode()  # The fastest way to find bytes that are no character.
+    except UnicodeEncodeError:
+      output = _mend(output)
+    return output.split()
+
+
+# mecab-python3 gives bytes that are no UTF-8 as these.
+_BROKEN = re.compile("[\udc80-\udcff][ \udc80-\udcff]*")
+
+
+def _mend(output):
+  """Puts word ends within a character behind it.
+
+  jumandic has a word of で and two thirds of any hiragana.
+  """
+  output = _BROKEN.sub(lambda match: match[0].replace(" ", "") + " ", output)
+  return output.encode("utf-8", "surrogateescape").decode("utf-8")
 
 
 class Jumanpp(_Analyser):

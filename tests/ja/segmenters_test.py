@@ -199,6 +199,14 @@ def test_parts_end_with_sentences_before_spaces_before_anything():
   assert list(segmenters._parts("あ いいいいい", 4)) == ["あ ", "いいいい", "い"]
 
 
+def test_mecab_never_cuts_within_a_character():
+  # jumandic has a word that ends within で and a second hiragana.
+  mecab, text = mecab_with("jumandic"), "でつ\U000f9cc5"
+  assert "\udce3\udc81" in plain_tagger("jumandic").parse(text)
+  words, spans = mecab.split_with_spans(text)
+  assert (words, spans) == (["でつ", "\U000f9cc5"], [(0, 2), (2, 3)])
+
+
 def test_mecab_takes_a_directory_with_spaces_and_pickles(tmp_path):
   folder = tmp_path / "my 'dictionary"
   folder.symlink_to(pytest.importorskip("ipadic").DICDIR)
