@@ -160,14 +160,18 @@ class Job:
     Args:
       files: model_files.ModelFiles.
     """
-    from bert_ja import distribution, modeling
+    from bert_ja import distribution
 
     runtime = runtime_flags.read(FLAGS)
     paths = {name: FLAGS[name].value for name in ("data_dir", "output_dir")}
-    paths |= {"init_checkpoint": files.init_checkpoint, "vocab_file": files.vocab_file}
+    paths |= {
+      name: getattr(files, name)
+      for name in ("init_checkpoint", "vocab_file", "model_file")
+    }
     distribution.check_paths(runtime, paths)
     self.files = files
-    self.config = modeling.BertConfig.from_json_file(files.config_file)
+    self.front_end = tokenizer_flags.choose(files, FLAGS).name
+    self.config = model_flags.load_config(files, self.front_end)
     model_flags.check_length(FLAGS.max_seq_length, self.config, files)
     self.tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS)
     tokenizer_flags.check(self.tokenizer, self.config, files)
@@ -286,8 +290,9 @@ class Job:
       directory,
       self.config,
       self.files.vocab_file,
-      self.tokenizer.settings,
+      {**self.tokenizer.settings, "tokenizer": self.front_end},
       {"labels": self.label_list, "flags": task_flags.recorded(FLAGS)},
+      self.files.model_file,
     )
 
   def load_best(self):

@@ -1,7 +1,6 @@
 """Where a run computes: from settings to a `tf.distribute.Strategy`."""
 
 import contextlib
-import ctypes
 import dataclasses
 import json
 import os
@@ -137,16 +136,17 @@ def on_cpu(strategy: tf.distribute.Strategy) -> bool:
 
 
 def _keep_freed_memory():
-  """Has the C library keep what a step frees for the next step.
+  """Has TensorFlow's own allocator keep what a step frees for the next step.
 
-  Else it returns the large blocks to the system, which has to clear them again: some
-  hundredths of a step's time. Not glibc: nothing happens.
+  The C library returns the large blocks to the system, which has to clear them again:
+  some hundredths of a step's time. Read when the devices are made; a value in the
+  environment stays.
   """
-  trim_threshold, mmap_max = -1, -4  # numbers of malloc.h
-  with contextlib.suppress(AttributeError, OSError):
-    library = ctypes.CDLL(None)
-    library.mallopt(trim_threshold, 2**31 - 1)
-    library.mallopt(mmap_max, 0)
+  os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+  # Its own limit is 64 GiB, whatever the machine has.
+  with contextlib.suppress(AttributeError, OSError, ValueError):
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(memory >> 20))
 
 
 def _mirrored(gpus, count):

@@ -6,17 +6,19 @@ back what `write_description` was given.
 """
 
 import dataclasses
+import fnmatch
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from bert_ja import checkpoint, hugging_face, text_io
+from bert_ja import text_io
 
 # The first of each that is there is taken.
-CONFIG_NAMES = ("bert_config.json", hugging_face.CONFIG_NAME)
-# A front end that brings a file of its own (a SentencePiece model, say) gets a name
-# tuple here and a field in ModelFiles; its settings fit into tokenizer_config.json.
-VOCABULARY_NAMES = ("vocab.txt",)
+CONFIG_NAMES = ("bert_config.json", "config.json")
+# Of the patterns that follow the names, the file must be the only one. A vocabulary made
+# for BERT stands beside SentencePiece's own in hottoSNS's archive.
+VOCABULARY_NAMES = ("vocab.txt", "spiece.vocab", "*.vocab.to.bert", "*.vocab")
+MODEL_NAMES = ("spiece.model", "*.model")
 TOKENIZER_NAME = "tokenizer_config.json"
 TASK_NAME = "task.json"
 
@@ -30,11 +32,13 @@ class ModelFiles:
   Attributes:
     directory: where they lie.
     init_checkpoint: TF1 prefix or Hugging Face weight file.
-    config_file: for `BertConfig.from_json_file`, which takes either layout.
-    vocab_file: one token a line.
+    config_file: for `BertConfig.from_json_file`, which takes either layout. Missing
+      only beside a SentencePiece model, whose family says what it was.
+    vocab_file: one token a line, or with its score.
     tokenizer_settings: `tokenizer_config.json` as it is; the keys are those of
       Hugging Face (`do_lower_case`, `strip_accents`, `tokenize_chinese_chars`, ...).
     task: what the model was trained for (`labels`, `max_seq_length`, flag values).
+    model_file: SentencePiece model.
   """
 
   directory: str
@@ -43,13 +47,16 @@ class ModelFiles:
   vocab_file: str | None
   tokenizer_settings: dict[str, Any]
   task: dict[str, Any]
+  model_file: str | None = None
 
 
-def find(path: str) -> ModelFiles:
+def find(path: str, weights: bool = True) -> ModelFiles:
   """Looks for the parts of a model.
 
   Args:
     path: the model's directory, or the weights in it: a TF1 prefix or a weight file.
+    weights: whether to look for them; who needs the tokenizer alone is spared
+      TensorFlow's start.
 
   Raises:
     ValueError: nothing is there, the directory has no configuration or more than one
@@ -65,25 +72,43 @@ def find(path: str) -> ModelFiles:
     model_dir, init_checkpoint = os.path.dirname(path) or ".", path
   names = text_io.listdir(model_dir)
 
-  def first(candidates):
-    found = [name for name in candidates if name in names]
-    return os.path.join(model_dir, found[0]) if found else None
+  def first(patterns):
+    return _first(model_dir, names, patterns)
 
-  config_file = first(CONFIG_NAMES)
-  if config_file is None:
+  config_file, model_file = first(CONFIG_NAMES), first(MODEL_NAMES)
+  if config_file is None and model_file is None:
     raise ValueError(
       f"{model_dir} is no model directory: it holds no configuration (looked for "
       f"{' and '.join(CONFIG_NAMES)})"
     )
+  if weights and not init_checkpoint:
+    from bert_ja import checkpoint
+
+    init_checkpoint = checkpoint.find_checkpoint(model_dir)
   task_file = first((TASK_NAME,))
   return ModelFiles(
     directory=model_dir,
-    init_checkpoint=init_checkpoint or checkpoint.find_checkpoint(model_dir),
+    init_checkpoint=init_checkpoint,
     config_file=config_file,
     vocab_file=first(VOCABULARY_NAMES),
     tokenizer_settings=_read_object(first((TOKENIZER_NAME,))),
-    task=_read_object(task_file) if task_file else _labels_of(config_file),
+    task=_read_object(task_file) or _labels_of(config_file),
+    model_file=model_file,
   )
+
+
+def _first(directory, names, patterns):
+  """Path of the file that the first pattern with a match names, or None."""
+  for pattern in patterns:
+    found = fnmatch.filter(names, pattern)
+    if len(found) > 1:
+      raise ValueError(
+        f"{directory} holds {len(found)} files {pattern} ({', '.join(found)}); keep one, "
+        "or give its path by flag"
+      )
+    if found:
+      return os.path.join(directory, found[0])
+  return None
 
 
 def _read_object(path):
@@ -111,26 +136,34 @@ def write_description(
   vocab_file: str | None,
   tokenizer_settings: Mapping[str, Any],
   task: Mapping[str, Any],
+  model_file: str | None = None,
 ) -> None:
   """Writes all of a model but its weights, each file whole or not at all.
 
   Args:
     output_dir: created if missing.
     config: BertConfig.
-    vocab_file: copied as `vocab.txt`; None for a model without one.
+    vocab_file: copied; None for a model without one.
     tokenizer_settings: keys as in Hugging Face's `tokenizer_config.json`.
     task: any JSON object.
+    model_file: SentencePiece model, copied; None for a model without one.
   """
   text_io.makedirs(output_dir)
   text_io.write_text(os.path.join(output_dir, CONFIG_NAMES[0]), config.to_json_string())
-  write_tokenizer(output_dir, vocab_file, tokenizer_settings)
+  write_tokenizer(output_dir, vocab_file, tokenizer_settings, model_file)
   text_io.write_json(os.path.join(output_dir, TASK_NAME), dict(task))
 
 
 def write_tokenizer(
-  output_dir: str, vocab_file: str | None, tokenizer_settings: Mapping[str, Any]
+  output_dir: str,
+  vocab_file: str | None,
+  tokenizer_settings: Mapping[str, Any],
+  model_file: str | None = None,
 ) -> None:
-  """Writes `vocab.txt` and `tokenizer_config.json`, which both layouts share."""
-  if vocab_file is not None:
-    text_io.copy(vocab_file, os.path.join(output_dir, VOCABULARY_NAMES[0]))
+  """Writes vocabulary, SentencePiece model and settings, which both layouts share."""
+  # A vocabulary with scores must not be taken for word pieces.
+  vocab_name = VOCABULARY_NAMES[1 if model_file else 0]
+  for source, name in ((vocab_file, vocab_name), (model_file, MODEL_NAMES[0])):
+    if source is not None:
+      text_io.copy(source, os.path.join(output_dir, name))
   text_io.write_json(os.path.join(output_dir, TOKENIZER_NAME), dict(tokenizer_settings))

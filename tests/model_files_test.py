@@ -92,6 +92,33 @@ class TestFind:
       str(tmp_path), None, config, None, {}, {}
     )
 
+  def test_a_sentence_piece_archive_needs_no_configuration(self, tmp_path):
+    """Contract B-28."""
+    model = write(tmp_path, "wiki-ja.model")
+    vocabulary = write(tmp_path, "wiki-ja.vocab", "<unk>\t0\n")
+    prefix = write_checkpoint(tmp_path, "model.ckpt-1400000")
+    assert model_files.find(str(tmp_path)) == model_files.ModelFiles(
+      str(tmp_path), prefix, None, vocabulary, {}, {}, model
+    )
+
+  def test_a_vocabulary_made_for_bert_is_taken_first(self, tmp_path):
+    write(tmp_path, "bert_config.json", CONFIG)
+    write(tmp_path, "spm.model")
+    write(tmp_path, "spm.vocab")
+    made = write(tmp_path, "spm.vocab.to.bert")
+    assert model_files.find(str(tmp_path)).vocab_file == made
+
+  def test_two_models_are_one_too_many(self, tmp_path):
+    write(tmp_path, "a.model")
+    write(tmp_path, "b.model")
+    with pytest.raises(ValueError, match=r"2 files \*.model \(a.model, b.model\)"):
+      model_files.find(str(tmp_path))
+
+  def test_weights_are_left_out_where_they_are_not_wanted(self, tmp_path):
+    write(tmp_path, "bert_config.json", CONFIG)
+    write_checkpoint(tmp_path, "bert_model.ckpt")
+    assert model_files.find(str(tmp_path), weights=False).init_checkpoint is None
+
   def test_no_configuration_names_what_was_looked_for(self, tmp_path):
     write(tmp_path, "vocab.txt")
     expected = (

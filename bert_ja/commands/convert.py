@@ -4,7 +4,7 @@ import os
 
 from absl import flags
 
-from bert_ja.flags import command_line
+from bert_ja.flags import command_line, model_flags
 
 FLAGS = flags.FLAGS
 
@@ -108,26 +108,33 @@ def check_output(source: str, output: str, layout: str, overwrite: bool) -> None
 
 def write_tf1(files, output: str, strip_optimizer: bool) -> str:
   """Writes `bert_model.ckpt` and its description; returns a line that says what."""
-  from bert_ja import checkpoint, model_files, modeling
+  from bert_ja import checkpoint, model_files
 
-  config = modeling.BertConfig.from_json_file(files.config_file)
+  config = model_flags.load_config(files)
   arrays, dropped = _read(files, strip_optimizer)
   prefix = os.path.join(output, "bert_model.ckpt")
   checkpoint.save(prefix, arrays)
   model_files.write_description(
-    output, config, files.vocab_file, _tokenizer_settings(files), files.task
+    output,
+    config,
+    files.vocab_file,
+    _tokenizer_settings(files),
+    files.task,
+    files.model_file,
   )
   return _report(prefix, arrays, dropped)
 
 
 def write_hugging_face(files, output: str) -> str:
   """Writes `model.safetensors` and its description; returns a line that says what."""
-  from bert_ja import hugging_face, model_files, modeling, text_io
+  from bert_ja import hugging_face, model_files, text_io
 
-  config = modeling.BertConfig.from_json_file(files.config_file)
+  config = model_flags.load_config(files)
   arrays, dropped = _read(files, strip_optimizer=True)
   written = hugging_face.save(output, arrays, _labelled(config.to_dict(), files.task))
-  model_files.write_tokenizer(output, files.vocab_file, _tokenizer_settings(files))
+  model_files.write_tokenizer(
+    output, files.vocab_file, _tokenizer_settings(files), files.model_file
+  )
   if files.task:
     text_io.write_json(os.path.join(output, model_files.TASK_NAME), files.task)
   path = os.path.join(output, hugging_face.WEIGHTS_NAMES[0])
@@ -163,20 +170,18 @@ def _labelled(config, task):
 
 
 def _tokenizer_settings(files):
-  """The input's settings, with `do_lower_case` where it says nothing.
+  """The input's settings, with the front end and the case where they say nothing.
 
-  A TF1 archive tells only by its name whether it is cased, and Hugging Face's default
-  is lower case; the vocabulary knows: an uncased one has no token with a capital.
+  What speaks for a front end, such as the directory's name, may not be there in the
+  output; and Hugging Face's default is lower case.
   """
-  from bert_ja import text_io
+  from bert_ja import front_ends
 
-  settings = dict(files.tokenizer_settings)
-  if "do_lower_case" not in settings and files.vocab_file:
-    tokens = [line.strip() for line in text_io.read_lines(files.vocab_file)]
-    settings["do_lower_case"] = all(
-      token == token.lower() or token.startswith("[") for token in tokens
-    )
-  return settings
+  if not files.vocab_file:
+    return files.tokenizer_settings
+  name = front_ends.choose(files).name
+  case = front_ends.get(name).do_lower_case
+  return {"do_lower_case": case, **files.tokenizer_settings, "tokenizer": name}
 
 
 def _report(path, arrays, dropped):

@@ -2,13 +2,22 @@
 
 import dataclasses
 import os
+from collections.abc import Collection
 from typing import Any
 
-from absl import flags
+from absl import flags, logging
 
 
-def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the group."""
+def define(
+  flag_values: flags.FlagValues = flags.FLAGS, only: Collection[str] | None = None
+) -> None:
+  """Defines the group, or those of its flags that are named in `only`."""
+  if only is not None:
+    group = flags.FlagValues()
+    define(group)
+    for name in only:
+      flag_values[name] = group[name]
+    return
   flags.DEFINE_string(
     "bert_config_file", None, "Model architecture, JSON.", flag_values
   )
@@ -46,8 +55,40 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   )
 
 
-def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+def find(flag_values: flags.FlagValues = flags.FLAGS, weights: bool = True) -> Any:
   """The model's files: those of --model_dir, replaced by flags that were given.
+
+  Args:
+    flag_values: parsed flags.
+    weights: whether to look for weights, which takes TensorFlow.
+
+  Returns:
+    `model_files.ModelFiles`.
+
+  Raises:
+    ValueError: --model_dir is no model's directory.
+  """
+  from bert_ja import model_files
+
+  if flag_values.model_dir:
+    files = model_files.find(flag_values.model_dir, weights)
+  else:
+    files = model_files.ModelFiles("", None, None, None, {}, {})
+  given = {
+    name: flag_values[flag].value
+    for name, flag in (
+      ("config_file", "bert_config_file"),
+      ("init_checkpoint", "init_checkpoint"),
+      ("vocab_file", "vocab_file"),
+      ("model_file", "model_file"),
+    )
+    if flag in flag_values and flag_values[flag].value
+  }
+  return dataclasses.replace(files, **given)
+
+
+def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+  """The model's files, for a run: with a configuration or a family that has one.
 
   Flags that were recorded when the model was trained (`max_seq_length`, the task and
   its columns) take their recorded values where they are not given.
@@ -58,27 +99,12 @@ def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   Raises:
     ValueError: no config, neither by flag nor in the directory.
   """
-  from bert_ja import model_files
-
-  if flag_values.model_dir:
-    files = model_files.find(flag_values.model_dir)
-  else:
-    files = model_files.ModelFiles("", None, None, None, {}, {})
-  given = {
-    name: flag_values[flag].value
-    for name, flag in (
-      ("config_file", "bert_config_file"),
-      ("init_checkpoint", "init_checkpoint"),
-      ("vocab_file", "vocab_file"),
-    )
-    if flag in flag_values and flag_values[flag].value
-  }
-  files = dataclasses.replace(files, **given)
+  files = find(flag_values)
   if flag_values.random_init:
     if flag_values.init_checkpoint:
       raise ValueError("--random_init and --init_checkpoint exclude each other")
     files = dataclasses.replace(files, init_checkpoint=None)
-  if not files.config_file:
+  if not (files.config_file or files.model_file):
     raise ValueError(
       "the model is not known: give --bert_config_file, or --model_dir with a model's "
       "directory"
@@ -87,6 +113,25 @@ def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
     if name in flag_values and not flag_values[name].present:
       flag_values[name].value = value
   return files
+
+
+def load_config(files: Any, tokenizer_name: str | None = None) -> Any:
+  """The model's `BertConfig`, or its family's where it was published without one.
+
+  Args:
+    files: `model_files.ModelFiles`.
+    tokenizer_name: its front end; found by its files by default.
+
+  Raises:
+    ValueError: there is none, or it is damaged.
+  """
+  from bert_ja import front_ends, modeling
+
+  if files.config_file:
+    return modeling.BertConfig.from_json_file(files.config_file)
+  name = tokenizer_name or front_ends.choose(files).name
+  logging.info("%s has no configuration: that of %s's models", files.directory, name)
+  return modeling.BertConfig.from_dict(front_ends.default_config(name, files))
 
 
 def check_output_dir(

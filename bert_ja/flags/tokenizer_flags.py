@@ -2,16 +2,30 @@
 
 from typing import Any
 
-from absl import flags
-
-_SWITCHES = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
+from absl import flags, logging
 
 
 def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the group."""
+  from bert_ja import front_ends
+
+  flags.DEFINE_enum(
+    "tokenizer",
+    "auto",
+    ["auto", *front_ends.FRONT_ENDS],
+    "The model's way from text to pieces; auto looks at the model's files.",
+    flag_values,
+  )
   flags.DEFINE_string("vocab_file", None, "One piece a line.", flag_values)
+  flags.DEFINE_string(
+    "model_file", None, "SentencePiece model, for models that have one.", flag_values
+  )
   flags.DEFINE_bool(
-    "do_lower_case", True, "Lower-case the text: for uncased models.", flag_values
+    "do_lower_case",
+    True,
+    "Lower-case the text: for uncased models. Other tokenizers than google have their "
+    "own default.",
+    flag_values,
   )
   flags.DEFINE_bool(
     "strip_accents",
@@ -25,29 +39,55 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   )
 
 
+def choose(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+  """The front end: --tokenizer, or what the model's files speak for.
+
+  Returns:
+    `front_ends.Choice`.
+
+  Raises:
+    ValueError: there is no vocabulary.
+  """
+  from bert_ja import front_ends
+
+  if not files.vocab_file:
+    raise ValueError(
+      f"{files.directory or 'the model'} has no vocabulary; give --vocab_file"
+    )
+  name = flag_values.tokenizer
+  if name == "auto":
+    return front_ends.choose(files)
+  return front_ends.Choice(name, "--tokenizer names it", files.tokenizer_settings)
+
+
 def create_tokenizer(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
-  """Tokenizer of a model: given flags, else the model's settings, else the defaults.
+  """Tokenizer of a model: given flags, else its settings, else its front end's defaults.
 
   Args:
     files: `model_files.ModelFiles`.
     flag_values: parsed flags.
 
   Raises:
-    ValueError: there is no vocabulary.
+    FileNotFoundError: no such file.
+    ImportError: a package or program is not installed.
+    ValueError: there is no vocabulary, files do not fit the front end, or a switch
+      means nothing to it.
   """
-  from bert_ja import tokenization
+  from bert_ja import front_ends
 
-  if not files.vocab_file:
-    raise ValueError(
-      f"{files.directory or 'the model'} has no vocabulary; give --vocab_file"
-    )
-  settings = {}
-  for name in _SWITCHES:
-    if not flag_values[name].present and name in files.tokenizer_settings:
-      settings[name] = files.tokenizer_settings[name]
-    else:
+  choice = choose(files, flag_values)
+  logging.info("Tokenizer: %s (%s)", choice.name, choice.reason)
+  settings = dict(choice.settings)
+  switches = front_ends.get(choice.name).switches
+  for name in front_ends.GOOGLE_SWITCHES:
+    if flag_values[name].present:
+      if name not in switches:
+        raise ValueError(
+          f"--{name} means nothing to --tokenizer={choice.name}; leave it out, or "
+          "choose google or multilingual-cased"
+        )
       settings[name] = flag_values[name].value
-  return tokenization.FullTokenizer(files.vocab_file, **settings)
+  return front_ends.create(choice.name, files.vocab_file, files.model_file, settings)
 
 
 def check(tokenizer: Any, config: Any, files: Any) -> None:
@@ -60,9 +100,10 @@ def check(tokenizer: Any, config: Any, files: Any) -> None:
 
   if len(tokenizer.vocab) > config.vocab_size:
     raise ValueError(
-      f"{files.vocab_file} has {len(tokenizer.vocab)} pieces, {files.config_file} a "
-      f"vocab_size of {config.vocab_size}; use the vocabulary of this model"
+      f"{files.vocab_file} has {len(tokenizer.vocab)} pieces, "
+      f"{files.config_file or 'the model'} a vocab_size of {config.vocab_size}; use the "
+      "vocabulary of this model"
     )
   tokenization.validate_case_matches_checkpoint(
-    tokenizer.settings["do_lower_case"], files.init_checkpoint
+    tokenizer.settings.get("do_lower_case", False), files.init_checkpoint
   )

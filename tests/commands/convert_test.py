@@ -167,7 +167,8 @@ class TestConvert:
     write_model(tmp_path, arrays(), vocabulary)
     run(tmp_path, tmp_path / "out", "huggingface")
     settings = model_files.find(str(tmp_path / "out")).tokenizer_settings
-    assert settings == {"do_lower_case": lower}
+    name = "google" if lower else "multilingual-cased"
+    assert settings == {"do_lower_case": lower, "tokenizer": name}
 
   def test_stated_settings_travel_unchanged(self, tmp_path):
     write_model(tmp_path, arrays())
@@ -176,7 +177,7 @@ class TestConvert:
     for layout in ("huggingface", "tf1"):
       run(tmp_path, tmp_path / layout, layout)
       files = model_files.find(str(tmp_path / layout))
-      assert files.tokenizer_settings == stated
+      assert files.tokenizer_settings == {**stated, "tokenizer": "google"}
 
 
 class TestRefused:

@@ -30,7 +30,9 @@ class TestDefine:
   def test_defaults(self, own_values):
     """Contract A-8."""
     assert own_values(tokenizer_flags) == {
+      "tokenizer": "auto",
       "vocab_file": None,
+      "model_file": None,
       "do_lower_case": True,
       "strip_accents": None,
       "tokenize_chinese_chars": True,
@@ -88,6 +90,34 @@ class TestCreateTokenizer:
     files = model_files.ModelFiles(directory, None, "c.json", None, {}, {})
     with pytest.raises(ValueError, match=message):
       tokenizer_flags.create_tokenizer(files, parse())
+
+
+class TestFrontEnd:
+  def test_the_flag_beats_what_the_files_speak_for(self, parse, files):
+    model = files(tokenizer="multilingual-cased")
+    assert pieces(model, parse()) == ["が", "A", "漢", "字"]
+    assert pieces(model, parse("--tokenizer=google")) == ["か", "a", "漢", "字"]
+
+  def test_the_choice_and_its_reason_are_one_line_of_the_log(
+    self, parse, files, caplog
+  ):
+    with caplog.at_level("INFO", logger="absl"):
+      tokenizer_flags.create_tokenizer(files(tokenizer="multilingual-cased"), parse())
+    expected = "Tokenizer: multilingual-cased (tokenizer_config.json names it)"
+    assert [record.getMessage() for record in caplog.records] == [expected]
+
+  @pytest.mark.parametrize("switch", ["strip_accents", "tokenize_chinese_chars"])
+  def test_a_switch_that_means_nothing_is_refused(self, parse, files, switch):
+    flag_values = parse("--tokenizer=pretokenized", f"--{switch}")
+    with pytest.raises(
+      ValueError, match=f"--{switch} means nothing to --tokenizer=pre"
+    ):
+      tokenizer_flags.create_tokenizer(files(), flag_values)
+
+  def test_lower_case_is_the_front_ends_own_unless_it_is_given(self, parse, files):
+    assert pieces(files(), parse("--tokenizer=pretokenized"), "A") == ["A"]
+    flag_values = parse("--tokenizer=pretokenized", "--do_lower_case")
+    assert pieces(files(), flag_values, "A") == ["a"]
 
 
 class TestCheck:
