@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import tokenization
+from bert_ja import japanese_tokenization, text_io, tokenization
 
 _TEXTS = tf.TensorSpec([None], tf.string, name="texts")
 
@@ -390,6 +390,11 @@ def _with_final_sigmas(results, is_sigma, kinds):
 def create(tokenizer: tokenization.Tokenizer) -> GraphTokenizer:
   """The graph tokenizer with the results of a Python tokenizer.
 
+  Args:
+    tokenizer: a `FullTokenizer`, a `SentencePieceTokenizer`, whose model file is read,
+      or a `SegmentedTokenizer` with word pieces. The graph of the last takes the words
+      of the segmenter with spaces between them: analysers do not run in a graph.
+
   Raises:
     ImportError: tensorflow-text is not installed.
     ValueError: there is none for a tokenizer of this type.
@@ -398,9 +403,29 @@ def create(tokenizer: tokenization.Tokenizer) -> GraphTokenizer:
     return FullGraphTokenizer(
       tokenizer.vocab, **tokenizer.settings, pad_id=tokenizer.pad_id
     )
+  if isinstance(tokenizer, japanese_tokenization.SentencePieceTokenizer):
+    with text_io.open_file(tokenizer.sentence_piece.model_file, "rb") as reader:
+      model = reader.read()
+    return SentencePieceGraphTokenizer(
+      tokenizer.vocab,
+      model,
+      tokenizer.do_lower_case,
+      tokenizer.unk_id,
+      tokenizer.pad_id,
+    )
+  pieces = getattr(tokenizer, "pieces", None)
+  if isinstance(pieces, tokenization.WordpieceTokenizer):
+    return WordpieceGraphTokenizer(
+      tokenizer.vocab,
+      pieces.unk_token,
+      tokenizer.pad_id,
+      pieces.max_input_chars_per_word,
+      tokenizer.do_lower_case,
+    )
+  kind = type(tokenizer if pieces is None else pieces).__name__
   raise ValueError(
-    f"expected a FullTokenizer, got {type(tokenizer).__name__}, which has no equal in "
-    "a TensorFlow graph; tokenize outside of the graph"
+    f"expected a tokenizer with SentencePiece or word pieces, got {kind}, which has no "
+    "equal in a TensorFlow graph; tokenize outside of the graph"
   )
 
 

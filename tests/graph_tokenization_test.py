@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import plain_tokenizer
-from bert_ja import graph_tokenization, tokenization
+from bert_ja import graph_tokenization, japanese_tokenization, tokenization
 from bert_ja.data import pair_features
+from bert_ja.ja import normalization, segmenters, sentence_piece
 
 pytest.importorskip("tensorflow_text", reason="needs the extra bert_ja[text]")
 
@@ -445,14 +446,52 @@ class TestAgreement:
     assert graph_tokenization.agreement(in_graph, uncased[0], texts, segment) == []
 
 
+def segmented_tokenizer(pieces, **options):
+  vocab = {token: index for index, token in enumerate(FIXTURE)}
+  return japanese_tokenization.SegmentedTokenizer(
+    vocab, normalization.Nfkc(), segmenters.Whitespace(), pieces(vocab), **options
+  )
+
+
 class TestCreate:
-  def test_other_tokenizers_are_refused(self):
-    with pytest.raises(ValueError) as error:
-      graph_tokenization.create(tokenization.Tokenizer({"[UNK]": 0}))
-    assert str(error.value) == (
-      "expected a FullTokenizer, got Tokenizer, which has no equal in a TensorFlow graph; "
-      "tokenize outside of the graph"
+  def test_sentence_pieces(self, small_model, tmp_path):
+    path = tmp_path / "wiki.model"
+    path.write_bytes(small_model)
+    python, _ = TestSentencePieceGraphTokenizer().pair(small_model)
+    tokenizer = japanese_tokenization.SentencePieceTokenizer(
+      {**python.vocab, "<pad>": 4, "<unk>": 3}, sentence_piece.SentencePiece(str(path))
     )
+    in_graph = graph_tokenization.create(tokenizer)
+    texts = ["ねこがすきだ。MAP", "𠮷", "", "\u3000ＭＡＰ is\x00 here"]
+    assert graph_tokenization.agreement(in_graph, tokenizer, texts) == []
+    assert (in_graph.unk_id, in_graph.pad_id) == (3, 4)
+
+  @pytest.mark.parametrize("lower", [False, True])
+  def test_word_pieces_after_segmentation(self, lower):
+    def pieces(vocab):
+      return tokenization.WordpieceTokenizer(vocab, max_input_chars_per_word=6)
+
+    tokenizer = segmented_tokenizer(pieces, do_lower_case=lower)
+    in_graph = graph_tokenization.create(tokenizer)
+    texts = ["東京 かった", "Ｗａｎｔ WANTED running Σ", ""]
+
+    def segment(text):
+      return " ".join(tokenizer.segmenter.split(tokenizer.normalizer(text)))
+
+    assert graph_tokenization.agreement(in_graph, tokenizer, texts, segment) == []
+    assert in_graph.pad_id == FIXTURE.index("[PAD]")
+    assert in_graph(["running WANT"]).to_list() == [[0, 3 if lower else 0]]
+
+  def test_other_tokenizers_are_refused(self):
+    characters = segmented_tokenizer(japanese_tokenization.CharacterTokenizer)
+    kinds = [(tokenization.Tokenizer({"a": 0}), "Tokenizer")]
+    for tokenizer, kind in [*kinds, (characters, "CharacterTokenizer")]:
+      with pytest.raises(ValueError) as error:
+        graph_tokenization.create(tokenizer)
+      assert str(error.value) == (
+        f"expected a tokenizer with SentencePiece or word pieces, got {kind}, which has "
+        "no equal in a TensorFlow graph; tokenize outside of the graph"
+      )
 
   def test_padding_id_is_the_tokenizers(self, uncased):
     assert uncased[1].pad_id == FIXTURE.index("[PAD]")
