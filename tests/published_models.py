@@ -23,10 +23,39 @@ SENTENCES = (
   "BERTで2020年の記事を分類する。",
   "がっかりした。ﾊﾟﾝも固い。",
 )
-FULL_WIDTH_WORDS = (
-  ["店", "ラーメン", "を", "食べた", "スープ", "が", "ぬるくて", "ＢＥＲＴ", "で", "２", "０", "年", "。", "！"]
-)
-WORDS = ["店", "ラーメン", "を", "食べ", "た", "スープ", "が", "ぬるく", "て", "BERT", "で", "2020", "年", "。", "!"]
+FULL_WIDTH_WORDS = [
+  "店",
+  "ラーメン",
+  "を",
+  "食べた",
+  "スープ",
+  "が",
+  "ぬるくて",
+  "ＢＥＲＴ",
+  "で",
+  "２",
+  "０",
+  "年",
+  "。",
+  "！",
+]
+WORDS = [
+  "店",
+  "ラーメン",
+  "を",
+  "食べ",
+  "た",
+  "スープ",
+  "が",
+  "ぬるく",
+  "て",
+  "BERT",
+  "で",
+  "2020",
+  "年",
+  "。",
+  "!",
+]
 FULL_WIDTH_PARTS = (*FULL_WIDTH_WORDS, "食", "##べた", "ぬ", "##る", "##くて", "##た")
 PARTS = (*WORDS, "残", "##念", "良", "##かっ", "##た", "A")
 
@@ -49,6 +78,22 @@ def install_jumanpp(folder):
     writer.write(_FAKE_JUMANPP.format(python=sys.executable))
   os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
   return folder
+
+
+def write_sentence_pieces(root):
+  """{front end: (vocabulary, model)} of the two that have a SentencePiece model."""
+  wiki_ja, hotto_sns = os.path.join(root, "wiki"), os.path.join(root, "sns")
+  os.makedirs(wiki_ja)
+  os.makedirs(hotto_sns)
+  _train_wiki_ja(wiki_ja)
+  _train_hotto_sns(hotto_sns)
+  return {
+    "bert-japanese": (f"{wiki_ja}/wiki-ja.vocab", f"{wiki_ja}/wiki-ja.model"),
+    "hottosns": (
+      f"{hotto_sns}/tokenizer_spm_32K.vocab.to.bert",
+      f"{hotto_sns}/tokenizer_spm_32K.model",
+    ),
+  }
 
 
 def write_all(root):
@@ -143,28 +188,37 @@ def _train_sentence_piece(prefix, **options):
   )
 
 
-def _wiki_ja(directory):
-  """Kikuta's archive: no configuration (contract B-13, B-28)."""
-  from bert_ja import checkpoint
-
+def _train_wiki_ja(directory):
+  """Number of pieces (contract B-13)."""
   prefix = os.path.join(directory, "wiki-ja")
   _train_sentence_piece(prefix, control_symbols="[PAD],[CLS],[SEP],[MASK]")
   with open(f"{prefix}.vocab", encoding="utf-8") as reader:
-    size = sum(1 for _ in reader)
-  _, arrays = _arrays(size)
-  checkpoint.save(os.path.join(directory, "model.ckpt-1400000"), arrays)
+    return sum(1 for _ in reader)
 
 
-def _hotto_sns(directory):
-  """hottoSNS's archive: a vocabulary of one column."""
-  from bert_ja import checkpoint
-
+def _train_hotto_sns(directory):
+  """Number of pieces; the vocabulary has one column."""
   prefix = os.path.join(directory, "tokenizer_spm_32K")
   specials = {"pad_id": 0, "unk_id": 1, "bos_id": -1, "eos_id": -1}
   _train_sentence_piece(prefix, control_symbols="[CLS],[SEP],[MASK]", **specials)
   with open(f"{prefix}.vocab", encoding="utf-8") as reader:
     pieces = [line.split("\t")[0] for line in reader]
   _write_lines(directory, "tokenizer_spm_32K.vocab.to.bert", pieces)
-  config, arrays = _arrays(len(pieces))
+  return len(pieces)
+
+
+def _wiki_ja(directory):
+  """Kikuta's archive: no configuration (contract B-28)."""
+  from bert_ja import checkpoint
+
+  _, arrays = _arrays(_train_wiki_ja(directory))
+  checkpoint.save(os.path.join(directory, "model.ckpt-1400000"), arrays)
+
+
+def _hotto_sns(directory):
+  """hottoSNS's archive."""
+  from bert_ja import checkpoint
+
+  config, arrays = _arrays(_train_hotto_sns(directory))
   _write_json(directory, "bert_config.json", config.to_dict())
   checkpoint.save(os.path.join(directory, "model.ckpt-1000000"), arrays)

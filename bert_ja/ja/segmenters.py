@@ -221,7 +221,7 @@ class Jumanpp(_Analyser):
     line = f" {text}" if text.startswith("#") else text
     words = " ".join(_surfaces(self._ask(line))).split()
     if "".join(words) != "".join(text.split()):
-      raise RuntimeError(
+      raise ChildProcessError(
         f"{self.command!r} was expected to give the words of {_start(text)} and gave "
         f"{_start(' '.join(words))}; try it by hand and see --tokenizer for others"
       )
@@ -238,7 +238,7 @@ class Jumanpp(_Analyser):
         return self._child.ask(line, self.timeout_seconds)
       except TimeoutError:
         self.close()
-        raise RuntimeError(
+        raise ChildProcessError(
           f"{self.command!r} gave no answer within {self.timeout_seconds:g} seconds "
           f"for {_start(line)}; try it by hand with this text"
         ) from None
@@ -246,7 +246,7 @@ class Jumanpp(_Analyser):
         status = self._child.close(grace_seconds=1)
         self._child = None
         if is_new:  # One that has served before may have been ended from outside.
-          raise RuntimeError(
+          raise ChildProcessError(
             f"{self.command!r} ended with status {status} at {_start(line)}; its own "
             "message stands above, if it gave one; try it by hand with this text"
           ) from None

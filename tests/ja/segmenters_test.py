@@ -336,7 +336,7 @@ def test_jumanpp_that_dies_once_gets_the_line_again(jumanpp):
 
 def test_jumanpp_that_dies_of_a_text_is_one_line_and_then_goes_on(jumanpp):
   jumanpp.split("犬")
-  with pytest.raises(RuntimeError) as caught:
+  with pytest.raises(ChildProcessError) as caught:
     jumanpp.split("CRASH犬")
   assert "ended with status 3 at 'CRASH犬'; its own message" in str(caught.value)
   assert "\n" not in str(caught.value)
@@ -346,7 +346,7 @@ def test_jumanpp_that_dies_of_a_text_is_one_line_and_then_goes_on(jumanpp):
 def test_jumanpp_that_hangs_is_one_line_and_then_goes_on(jumanpp):
   jumanpp.split("犬")
   jumanpp.timeout_seconds = 0.5
-  with pytest.raises(RuntimeError) as caught:
+  with pytest.raises(ChildProcessError) as caught:
     jumanpp.split("HANG" + "犬" * 50)
   expected = f"gave no answer within 0.5 seconds for 'HANG{'犬' * 26}...'; try it"
   assert expected in str(caught.value)
@@ -355,13 +355,15 @@ def test_jumanpp_that_hangs_is_one_line_and_then_goes_on(jumanpp):
 
 
 def test_jumanpp_with_other_words_than_the_text_is_one_line(jumanpp):
-  with pytest.raises(RuntimeError, match="was expected to give the words of 'PID' and"):
+  with pytest.raises(
+    ChildProcessError, match="was expected to give the words of 'PID' and"
+  ):
     jumanpp.split("PID")
 
 
 def test_program_that_is_not_jumanpp_is_one_line():
   jumanpp = segmenters.Jumanpp("true")
-  with pytest.raises(RuntimeError, match="^'true' ended with status 0 at '犬'.*$"):
+  with pytest.raises(ChildProcessError, match="^'true' ended with status 0 at '犬'.*$"):
     jumanpp.split("犬")
 
 
