@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import japanese_tokenization, text_io, tokenization
+from bert_ja import japanese_tokenization, tokenization
 
 _TEXTS = tf.TensorSpec([None], tf.string, name="texts")
 
@@ -391,8 +391,7 @@ def create(tokenizer: tokenization.Tokenizer) -> GraphTokenizer:
   """The graph tokenizer with the results of a Python tokenizer.
 
   Args:
-    tokenizer: a `FullTokenizer`, a `SentencePieceTokenizer`, whose model file is read,
-      or a `SegmentedTokenizer` with word pieces. The graph of the last takes the words
+    tokenizer: a `FullTokenizer`, a `SentencePieceTokenizer`, or a `SegmentedTokenizer` with word pieces. The graph of the last takes the words
       of the segmenter with spaces between them: analysers do not run in a graph.
 
   Raises:
@@ -404,11 +403,9 @@ def create(tokenizer: tokenization.Tokenizer) -> GraphTokenizer:
       tokenizer.vocab, **tokenizer.settings, pad_id=tokenizer.pad_id
     )
   if isinstance(tokenizer, japanese_tokenization.SentencePieceTokenizer):
-    with text_io.open_file(tokenizer.sentence_piece.model_file, "rb") as reader:
-      model = reader.read()
     return SentencePieceGraphTokenizer(
       tokenizer.vocab,
-      model,
+      tokenizer.sentence_piece.model,
       tokenizer.do_lower_case,
       tokenizer.unk_id,
       tokenizer.pad_id,

@@ -19,6 +19,7 @@ class SentencePiece:
 
   Attributes:
     model_file: the path as given.
+    model: the file's content.
     fingerprint: hex SHA-256 of the model.
   """
 
@@ -52,7 +53,7 @@ class SentencePiece:
         f"{model_file}: expected a SentencePiece model, found {len(model)} bytes that "
         "are none; copy the file again"
       ) from None
-    self._model = model
+    self.model = model
     self.model_file = model_file
     self.fingerprint = hashlib.sha256(model).hexdigest()
     # {"<0xE3>": 0xE3}, of a model that spells unknown characters in bytes.
@@ -62,7 +63,7 @@ class SentencePiece:
 
   def __getstate__(self):
     # With the model: a worker process need not reach the file.
-    return self.model_file, self._model
+    return self.model_file, self.model
 
   def __setstate__(self, state):
     self._load(*state)
