@@ -1,18 +1,27 @@
-"""Speed of the tokenizer against the same rules one character at a time.
+"""Speed of the tokenizers, each against a baseline, on the same lines in one run.
 
   python -m benchmarks.tokenizer_benchmark
-  python -m benchmarks.tokenizer_benchmark --input_file=text.txt \
+  python -m benchmarks.tokenizer_benchmark --livedoor_archive=ldcc-20140209.tar.gz \
     --vocab_file=vocab.txt --nodo_lower_case --output_file=speed.json
 
-One thread. "first pass" starts with empty caches, as a program that tokenizes a corpus
-once; "later pass" is the fastest of a few more over the same lines.
+One thread. A round makes both tokenizers anew, so that all caches are empty, and times
+a first pass over the lines and a second one, the baseline and then ours. A pass gives
+tokens and ids of each line, ids alone where the case says so. Times are processor time
+of the process, without waits for a busy machine. Rates are medians over the rounds;
+"times_baseline" is the median of the rounds' own ratios.
 """
 
 import collections
+import dataclasses
+import operator
 import os
 import random
+import statistics
+import tarfile
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -22,6 +31,139 @@ from bert_ja.flags import command_line
 
 FLAGS = flags.FLAGS
 
+# Lines to one result for each, as they are asked for.
+Process = Callable[[Sequence[str]], Iterable[Any]]
+
+# Lines that a library takes in a call.
+_BATCH = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """What tokenizers are made from.
+
+  Attributes:
+    vocab_file: word pieces, one a line.
+    do_lower_case, strip_accents: as for the scripts.
+  """
+
+  vocab_file: str
+  do_lower_case: bool = True
+  strip_accents: bool | None = None
+
+  @property
+  def switches(self) -> dict[str, bool | None]:
+    """The switches by name."""
+    return {"do_lower_case": self.do_lower_case, "strip_accents": self.strip_accents}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """One comparison.
+
+  Attributes:
+    name: ours / baseline.
+    make_baseline: makes the baseline, with empty caches.
+    make_ours: makes ours; a result of it starts with tokens and ids.
+    baseline_ids: takes the ids from a result of the baseline, to compare them with
+      ours; None where the baseline does only part of the work.
+  """
+
+  name: str
+  make_baseline: Callable[[Source], Process]
+  make_ours: Callable[[Source], Process]
+  baseline_ids: Callable[[Any], Sequence[int]] | None = None
+
+
+def make_plain(source: Source) -> Process:
+  """The original's algorithm as it stands in `plain_tokenizer`."""
+  vocab = tokenization.load_vocab(source.vocab_file)
+
+  def process(lines):
+    for line in lines:
+      tokens = plain_tokenizer.tokenize(
+        line,
+        vocab,
+        do_lower_case=source.do_lower_case,
+        accents=source.strip_accents,
+      )
+      yield tokens, [vocab[token] for token in tokens]
+
+  return process
+
+
+def make_library(source: Source) -> Process:
+  """The library `tokenizers`, its BERT steps, by `encode_batch`."""
+  # Read by the library when it first works.
+  os.environ.update(RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+  try:
+    import tokenizers
+  except ImportError as error:
+    raise ImportError(
+      "the comparison with the library needs tokenizers: pip install tokenizers, or "
+      "leave its case out of --cases"
+    ) from error
+  tokenizer = tokenizers.Tokenizer(
+    tokenizers.models.WordPiece(
+      tokenization.load_vocab(source.vocab_file),
+      unk_token="[UNK]",
+      max_input_chars_per_word=200,
+    )
+  )
+  tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(
+    lowercase=source.do_lower_case, strip_accents=source.strip_accents
+  )
+  tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+
+  def process(lines):
+    for start in range(0, len(lines), _BATCH):
+      yield from tokenizer.encode_batch(lines[start : start + _BATCH])
+
+  return process
+
+
+def make_google(source: Source) -> Process:
+  """`FullTokenizer`: tokens and ids."""
+  tokenizer = tokenization.FullTokenizer(source.vocab_file, **source.switches)
+
+  def process(lines):
+    for line in lines:
+      tokens = tokenizer.tokenize(line)
+      yield tokens, tokenizer.convert_tokens_to_ids(tokens)
+
+  return process
+
+
+def make_google_ids(source: Source) -> Process:
+  """`FullTokenizer`: ids alone."""
+  tokenizer = tokenization.FullTokenizer(source.vocab_file, **source.switches)
+  return lambda lines: ((None, tokenizer.encode(line)) for line in lines)
+
+
+def make_google_offsets(source: Source) -> Process:
+  """`FullTokenizer`: tokens, ids and spans."""
+  tokenizer = tokenization.FullTokenizer(source.vocab_file, **source.switches)
+
+  def process(lines):
+    for line in lines:
+      tokens, spans = tokenizer.tokenize_with_offsets(line)
+      yield tokens, tokenizer.convert_tokens_to_ids(tokens), spans
+
+  return process
+
+
+_second = operator.itemgetter(1)
+
+_ids = operator.attrgetter("ids")
+
+CASES = (
+  Case("google / plain algorithm", make_plain, make_google, _second),
+  Case("google ids / plain algorithm", make_plain, make_google_ids, _second),
+  Case("google / tokenizers", make_library, make_google, _ids),
+  Case("google ids / tokenizers", make_library, make_google_ids, _ids),
+  Case("google offsets / google", make_google, make_google_offsets, _second),
+)
+
 
 def define_flags(flag_values=FLAGS):
   """Defines the benchmark's flags."""
@@ -29,13 +171,33 @@ def define_flags(flag_values=FLAGS):
     "input_file", None, "Text, one line each; a generated one by default.", flag_values
   )
   flags.DEFINE_string(
+    "livedoor_archive", None, "Take lines of this corpus instead.", flag_values
+  )
+  flags.DEFINE_string(
     "vocab_file", None, "Word pieces; made from the text by default.", flag_values
   )
   flags.DEFINE_bool("do_lower_case", True, "As for the scripts.", flag_values)
   flags.DEFINE_bool("strip_accents", None, "As do_lower_case by default.", flag_values)
+  flags.DEFINE_list(
+    "cases", None, "Names of cases, or their beginnings; all by default.", flag_values
+  )
   flags.DEFINE_integer("max_lines", 20_000, "Lines to read.", 1, None, flag_values)
-  flags.DEFINE_integer("passes", 3, "Later passes.", 1, None, flag_values)
+  flags.DEFINE_integer("rounds", 5, "Rounds a case.", 1, None, flag_values)
   flags.DEFINE_string("output_file", None, "JSON of the results.", flag_values)
+
+
+def livedoor_lines(archive: str, max_lines: int, seed: int = 0) -> list[str]:
+  """Titles and body lines of livedoor articles, in a shuffled order of articles."""
+  with tarfile.open(archive) as files:
+    articles = [
+      files.extractfile(entry).read().decode("utf-8").split("\n")
+      for entry in files
+      if entry.name.endswith(".txt") and entry.name[-5].isdigit()
+    ]
+  random.Random(seed).shuffle(articles)
+  # Address and time of an article come before its title.
+  lines = [line for article in articles for line in article[2:] if line.strip()]
+  return lines[:max_lines]
 
 
 def generated_lines(count=4000, seed=1):
@@ -77,90 +239,103 @@ def derived_vocabulary(lines, switches, size=16_000):
   return list(dict.fromkeys([*tokens, *(word for word, _ in counts.most_common(size))]))
 
 
-def seconds(function, lines):
-  """Time of one pass that keeps no results."""
-  started = time.perf_counter()
-  for line in lines:
-    function(line)
-  return time.perf_counter() - started
+def seconds(process: Process, lines: Sequence[str]) -> float:
+  """Processor time of one pass that keeps no results."""
+  started = time.process_time()
+  collections.deque(process(lines), maxlen=0)
+  return time.process_time() - started
 
 
-def measure(lines, vocab_file, switches, passes):
-  """Times of all ways.
+def different_lines(case: Case, source: Source, lines: Sequence[str]) -> int | None:
+  """Number of lines whose ids differ; None where the baseline gives no ids."""
+  if case.baseline_ids is None:
+    return None
+  expected = map(case.baseline_ids, case.make_baseline(source)(lines))
+  found = map(_second, case.make_ours(source)(lines))
+  return sum(map(operator.ne, map(list, expected), map(list, found)))
+
+
+def measure(
+  case: Case, source: Source, lines: Sequence[str], rounds: int
+) -> list[dict[str, Any]]:
+  """Times one case.
 
   Returns:
-    One {"tokenizer", "lines_per_second", "tokens_per_second", "times_plain"} for each.
-
-  Raises:
-    ValueError: the ways disagree on a line.
+    For the first and the second pass: {"case", "pass", "lines_per_second", "baseline"
+    (its lines per second), "times_baseline", "different_lines"}.
   """
-
-  def fresh():
-    return tokenization.FullTokenizer(vocab_file, **switches)
-
-  tokenizer = fresh()
-
-  def plain(line):
-    return plain_tokenizer.tokenize(
-      line,
-      tokenizer.vocab,
-      do_lower_case=switches["do_lower_case"],
-      accents=switches["strip_accents"],
-    )
-
-  # As the fast ways: the first pass counts everything that is made on first use.
-  ways = {
-    "plain": seconds(plain, lines),
-    "fast, first pass": seconds(tokenizer.tokenize, lines),
-    "fast, later pass": min(seconds(tokenizer.tokenize, lines) for _ in range(passes)),
-  }
-  tokenizer = fresh()
-  ways["offsets, first pass"] = seconds(tokenizer.tokenize_with_offsets, lines)
-  ways["offsets, later pass"] = min(
-    seconds(tokenizer.tokenize_with_offsets, lines) for _ in range(passes)
-  )
-  tokens = 0
-  for number, line in enumerate(lines, 1):
-    expected = plain(line)
-    tokens += len(expected)
-    if (
-      not tokenizer.tokenize(line)
-      == tokenizer.tokenize_with_offsets(line)[0]
-      == expected
-    ):
-      raise ValueError(f"line {number}: the fast tokenizer differs from the plain one")
+  passes = {"first": [], "second": []}
+  for _ in range(rounds):
+    baseline, ours = case.make_baseline(source), case.make_ours(source)
+    for times in passes.values():
+      times.append((seconds(baseline, lines), seconds(ours, lines)))
+  different = different_lines(case, source, lines)
   return [
     {
-      "tokenizer": name,
-      "lines_per_second": len(lines) / time_spent,
-      "tokens_per_second": tokens / time_spent,
-      "times_plain": ways["plain"] / time_spent,
+      "case": case.name,
+      "pass": name,
+      "lines_per_second": len(lines) / statistics.median(own for _, own in times),
+      "baseline": len(lines) / statistics.median(other for other, _ in times),
+      "times_baseline": statistics.median(other / own for other, own in times),
+      "different_lines": different,
     }
-    for name, time_spent in ways.items()
+    for name, times in passes.items()
   ]
+
+
+def chosen_cases(names: Sequence[str] | None) -> list[Case]:
+  """The cases whose names start with one of `names`; all for None.
+
+  Raises:
+    ValueError: a name fits none.
+  """
+  for name in names or ():
+    if not any(case.name.startswith(name) for case in CASES):
+      raise ValueError(
+        f"--cases={name} is none of {', '.join(case.name for case in CASES)}"
+      )
+  prefixes = "" if names is None else tuple(names)
+  return [case for case in CASES if case.name.startswith(prefixes)]
+
+
+def read_lines(flag_values: flags.FlagValues = FLAGS) -> list[str]:
+  """The lines that the flags ask for.
+
+  Raises:
+    ValueError: there is none.
+  """
+  if flag_values.livedoor_archive:
+    lines = livedoor_lines(flag_values.livedoor_archive, flag_values.max_lines)
+  elif flag_values.input_file:
+    lines = filter(str.strip, text_io.read_lines(flag_values.input_file))
+  else:
+    lines = generated_lines()
+  lines = list(lines)[: flag_values.max_lines]
+  if not lines:
+    path = flag_values.livedoor_archive or flag_values.input_file
+    raise ValueError(f"{path} holds no text; expected lines")
+  return lines
 
 
 def main(_):
   """Measures and prints."""
-  lines = generated_lines()
-  if FLAGS.input_file:
-    lines = [line for line in text_io.read_lines(FLAGS.input_file) if line.strip()]
-  lines = lines[: FLAGS.max_lines]
-  if not lines:
-    raise ValueError(f"--input_file={FLAGS.input_file} holds no text; expected lines")
-  switches = {
-    "do_lower_case": FLAGS.do_lower_case,
-    "strip_accents": FLAGS.strip_accents,
-  }
+  lines = read_lines()
+  source = Source("", FLAGS.do_lower_case, FLAGS.strip_accents)
   with tempfile.TemporaryDirectory() as folder:
     vocab_file = FLAGS.vocab_file
     if vocab_file is None:
       vocab_file = os.path.join(folder, "vocab.txt")
-      text_io.write_text(vocab_file, "\n".join(derived_vocabulary(lines, switches)))
-    rows = measure(lines, vocab_file, switches, FLAGS.passes)
+      tokens = derived_vocabulary(lines, source.switches)
+      text_io.write_text(vocab_file, "\n".join(tokens))
+    source = dataclasses.replace(source, vocab_file=vocab_file)
+    rows = [
+      row
+      for case in chosen_cases(FLAGS.cases)
+      for row in measure(case, source, lines, FLAGS.rounds)
+    ]
   print(
     reporting.format_table(
-      [list(row.values()) for row in rows], list(rows[0]), digits=1
+      [list(row.values()) for row in rows], list(rows[0]), digits=2
     )
   )
   if FLAGS.output_file:

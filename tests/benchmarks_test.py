@@ -1,10 +1,13 @@
+import dataclasses
+import io
 import json
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
-from benchmarks import step_benchmark
+from benchmarks import step_benchmark, tokenizer_benchmark
 from bert_ja import modeling
 
 
@@ -52,3 +55,98 @@ class TestStepBenchmark:
     for row in rows:
       share = row["model_gflops"] / row["peak_gflops"]
       assert row["share_of_peak"] == pytest.approx(share)
+
+
+@pytest.fixture
+def small_source(tmp_path):
+  """Generated lines and a vocabulary that does not cover all of them."""
+  lines = tokenizer_benchmark.generated_lines(count=20)
+  tokens = tokenizer_benchmark.derived_vocabulary(lines[:10], {})
+  (tmp_path / "vocab.txt").write_text("\n".join(tokens), "utf-8")
+  return lines, tokenizer_benchmark.Source(str(tmp_path / "vocab.txt"))
+
+
+class TestTokenizerBenchmark:
+  @pytest.mark.parametrize("lower", [False, True])
+  @pytest.mark.parametrize("case", tokenizer_benchmark.CASES, ids=lambda c: c.name)
+  def test_both_sides_agree_on_the_generated_text(self, small_source, case, lower):
+    if "tokenizers" in case.name:
+      pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    lines, source = small_source
+    source = dataclasses.replace(source, do_lower_case=lower)
+    rows = tokenizer_benchmark.measure(case, source, lines, 1)
+    assert [(row["case"], row["pass"]) for row in rows] == [
+      (case.name, "first"),
+      (case.name, "second"),
+    ]
+    assert all(row["different_lines"] == 0 for row in rows)
+    assert all(row["times_baseline"] > 0 for row in rows)
+
+  def test_lines_with_other_ids_are_counted(self, small_source):
+    lines, source = small_source
+    wrong = tokenizer_benchmark.Case(
+      "wrong",
+      lambda source: lambda lines: [[-1]] * len(lines),
+      tokenizer_benchmark.make_google_ids,
+      list,
+    )
+    assert tokenizer_benchmark.different_lines(wrong, source, lines) == 20
+    partly = dataclasses.replace(wrong, baseline_ids=None)
+    assert tokenizer_benchmark.different_lines(partly, source, lines) is None
+
+  def test_ratio_is_the_median_of_the_rounds(self, small_source, monkeypatch):
+    lines, source = small_source
+    # Baseline and ours, of a first and a second pass, in three rounds.
+    times = iter([6, 2, 8, 1, 9, 1, 8, 2, 2, 4, 8, 4])
+    monkeypatch.setattr(tokenizer_benchmark, "seconds", lambda *_: next(times))
+    rows = tokenizer_benchmark.measure(
+      tokenizer_benchmark.CASES[0], source, lines, rounds=3
+    )
+    assert [row["times_baseline"] for row in rows] == [3, 4]
+    assert [row["lines_per_second"] for row in rows] == [20 / 2, 20 / 2]
+    assert [row["baseline"] for row in rows] == [20 / 6, 20 / 8]
+
+  def test_cases_are_chosen_by_the_start_of_their_names(self):
+    choose = tokenizer_benchmark.chosen_cases
+    assert choose(None) == list(tokenizer_benchmark.CASES)
+    names = [case.name for case in choose(["google offsets", "google ids / plain"])]
+    assert names == ["google ids / plain algorithm", "google offsets / google"]
+    with pytest.raises(ValueError, match="--cases=gogle is none of google / plain"):
+      choose(["gogle"])
+
+  def test_livedoor_lines_are_titles_and_bodies(self, tmp_path):
+    with tarfile.open(tmp_path / "corpus.tar.gz", "w:gz") as archive:
+      for name, text in (
+        ("text/smax/smax-1.txt", "http://x\n2012\n題名\n\n本文です。\n"),
+        ("text/smax/smax-2.txt", "http://y\n2013\n次の題名\n"),
+        ("text/smax/LICENSE.txt", "a\nb\nc\n"),
+      ):
+        entry = tarfile.TarInfo(name)
+        entry.size = len(text.encode())
+        archive.addfile(entry, io.BytesIO(text.encode()))
+    path = str(tmp_path / "corpus.tar.gz")
+    lines = tokenizer_benchmark.livedoor_lines(path, 10)
+    assert sorted(lines) == ["本文です。", "次の題名", "題名"]
+    assert tokenizer_benchmark.livedoor_lines(path, 2) == lines[:2]
+
+  def test_it_writes_the_rows(self, tmp_path):
+    (tmp_path / "lines.txt").write_text("東京に行く。\n\nTokyo\n", "utf-8")
+    command = [sys.executable, "-m", "benchmarks.tokenizer_benchmark"]
+    subprocess.run(
+      [
+        *command,
+        f"--input_file={tmp_path}/lines.txt",
+        "--cases=google / plain",
+        "--rounds=1",
+        f"--output_file={tmp_path}/out.json",
+      ],
+      check=True,
+      capture_output=True,
+    )
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert [row["pass"] for row in rows] == ["first", "second"]
+    (tmp_path / "lines.txt").write_text("\n")
+    failed = subprocess.run(
+      [*command, f"--input_file={tmp_path}/lines.txt"], capture_output=True, check=False
+    )
+    assert failed.returncode == 1 and b"holds no text; expected lines" in failed.stderr
