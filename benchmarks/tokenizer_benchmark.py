@@ -13,9 +13,11 @@ of the process, without waits for a busy machine. Rates are medians over the rou
 
 import collections
 import dataclasses
+import importlib
 import operator
 import os
 import random
+import shlex
 import statistics
 import tarfile
 import tempfile
@@ -26,7 +28,7 @@ from typing import Any
 from absl import flags
 
 from benchmarks import plain_tokenizer
-from bert_ja import reporting, text_io, tokenization
+from bert_ja import front_ends, reporting, text_io, tokenization, vocabularies
 from bert_ja.flags import command_line
 
 FLAGS = flags.FLAGS
@@ -36,6 +38,8 @@ Process = Callable[[Sequence[str]], Iterable[Any]]
 
 # Lines that a library takes in a call.
 _BATCH = 1000
+# Pieces of a model that is trained here.
+_MODEL_SIZE = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +48,14 @@ class Source:
 
   Attributes:
     vocab_file: word pieces, one a line.
-    do_lower_case, strip_accents: as for the scripts.
+    do_lower_case, strip_accents: as for the scripts, for `google`.
+    model_file: SentencePiece model.
   """
 
   vocab_file: str
   do_lower_case: bool = True
   strip_accents: bool | None = None
+  model_file: str | None = None
 
   @property
   def switches(self) -> dict[str, bool | None]:
@@ -122,10 +128,65 @@ def make_library(source: Source) -> Process:
   return process
 
 
+def make_mecab(dictionary: str) -> Callable[[Source], Process]:
+  """MeCab alone: a line to a string of words with spaces between them."""
+
+  def make(source):
+    del source
+    import MeCab
+
+    path = importlib.import_module(dictionary).DICDIR
+    tagger = MeCab.Tagger(shlex.join(["-r", os.devnull, "-d", path, "-Owakati"]))
+    return lambda lines: map(tagger.parse, lines)
+
+  return make
+
+
+def make_sentencepiece(source: Source) -> Process:
+  """The library sentencepiece alone: a line to pieces."""
+  import sentencepiece
+
+  processor = sentencepiece.SentencePieceProcessor(model_file=source.model_file)
+  return lambda lines: map(processor.encode_as_pieces, lines)
+
+
 def make_google(source: Source) -> Process:
   """`FullTokenizer`: tokens and ids."""
-  tokenizer = tokenization.FullTokenizer(source.vocab_file, **source.switches)
+  return _tokens_and_ids(_google(source))
 
+
+def make_google_ids(source: Source) -> Process:
+  """`FullTokenizer`: ids alone."""
+  tokenizer = _google(source)
+  return lambda lines: ((None, tokenizer.encode(line)) for line in lines)
+
+
+def make_google_offsets(source: Source) -> Process:
+  """`FullTokenizer`: tokens, ids and spans."""
+  return _tokens_ids_and_spans(_google(source))
+
+
+def make_front_end(
+  name: str, offsets: bool = False, **settings: Any
+) -> Callable[[Source], Process]:
+  """A front end by its name: tokens and ids, and spans with `offsets`."""
+
+  def make(source):
+    if front_ends.get(name).pieces == "sentencepiece":
+      files = (f"{source.model_file}.vocab", source.model_file)
+    else:
+      files = (source.vocab_file,)
+    tokenizer = front_ends.create(name, *files, settings=settings)
+    return (_tokens_ids_and_spans if offsets else _tokens_and_ids)(tokenizer)
+
+  return make
+
+
+def _google(source):
+  return tokenization.FullTokenizer(source.vocab_file, **source.switches)
+
+
+def _tokens_and_ids(tokenizer):
   def process(lines):
     for line in lines:
       tokens = tokenizer.tokenize(line)
@@ -134,16 +195,7 @@ def make_google(source: Source) -> Process:
   return process
 
 
-def make_google_ids(source: Source) -> Process:
-  """`FullTokenizer`: ids alone."""
-  tokenizer = tokenization.FullTokenizer(source.vocab_file, **source.switches)
-  return lambda lines: ((None, tokenizer.encode(line)) for line in lines)
-
-
-def make_google_offsets(source: Source) -> Process:
-  """`FullTokenizer`: tokens, ids and spans."""
-  tokenizer = tokenization.FullTokenizer(source.vocab_file, **source.switches)
-
+def _tokens_ids_and_spans(tokenizer):
   def process(lines):
     for line in lines:
       tokens, spans = tokenizer.tokenize_with_offsets(line)
@@ -156,13 +208,25 @@ _second = operator.itemgetter(1)
 
 _ids = operator.attrgetter("ids")
 
+_IPADIC = {"mecab_kwargs": {"mecab_dic": "ipadic"}}
+_UNIDIC = {"mecab_kwargs": {"mecab_dic": "unidic_lite"}}
+
+# fmt: off
 CASES = (
   Case("google / plain algorithm", make_plain, make_google, _second),
   Case("google ids / plain algorithm", make_plain, make_google_ids, _second),
   Case("google / tokenizers", make_library, make_google, _ids),
   Case("google ids / tokenizers", make_library, make_google_ids, _ids),
   Case("google offsets / google", make_google, make_google_offsets, _second),
+  Case("tohoku / MeCab (ipadic)", make_mecab("ipadic"), make_front_end("tohoku", **_IPADIC)),
+  Case("tohoku / MeCab (unidic-lite)", make_mecab("unidic_lite"), make_front_end("tohoku", **_UNIDIC)),
+  Case("nict-bpe / MeCab (jumandic)", make_mecab("jumandic"), make_front_end("nict-bpe")),
+  Case("tohoku offsets / tohoku", make_front_end("tohoku"), make_front_end("tohoku", True), _second),
+  Case("nict-bpe offsets / nict-bpe", make_front_end("nict-bpe"), make_front_end("nict-bpe", True), _second),
+  Case("bert-japanese / sentencepiece", make_sentencepiece, make_front_end("bert-japanese")),
+  Case("bert-japanese offsets / bert-japanese", make_front_end("bert-japanese"), make_front_end("bert-japanese", True), _second),
 )
+# fmt: on
 
 
 def define_flags(flag_values=FLAGS):
@@ -175,6 +239,12 @@ def define_flags(flag_values=FLAGS):
   )
   flags.DEFINE_string(
     "vocab_file", None, "Word pieces; made from the text by default.", flag_values
+  )
+  flags.DEFINE_string(
+    "model_file",
+    None,
+    "SentencePiece model; trained on the text by default.",
+    flag_values,
   )
   flags.DEFINE_bool("do_lower_case", True, "As for the scripts.", flag_values)
   flags.DEFINE_bool("strip_accents", None, "As do_lower_case by default.", flag_values)
@@ -237,6 +307,29 @@ def derived_vocabulary(lines, switches, size=16_000):
   tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
   tokens += [f"##{character}" for character in characters]
   return list(dict.fromkeys([*tokens, *(word for word, _ in counts.most_common(size))]))
+
+
+def write_model(
+  lines: Sequence[str], folder: str, model_file: str | None = None
+) -> str:
+  """Path of a SentencePiece model, with its vocabulary beside it at `<path>.vocab`.
+
+  Args:
+    lines: what it is trained on where `model_file` is None.
+    folder: where the files go.
+    model_file: a model to copy.
+  """
+  if model_file:
+    with text_io.open_file(model_file, "rb") as reader:
+      model = reader.read()
+  else:
+    trainer = vocabularies.SentencePieceTrainer(_MODEL_SIZE, character_coverage=1.0)
+    model = trainer.train(line.lower() for line in lines)
+  path = os.path.join(folder, "spiece.model")
+  with text_io.written_whole(path, "wb") as writer:
+    writer.write(model)
+  text_io.write_text(f"{path}.vocab", vocabularies.sentence_piece_table(model))
+  return path
 
 
 def seconds(process: Process, lines: Sequence[str]) -> float:
@@ -328,11 +421,11 @@ def main(_):
       tokens = derived_vocabulary(lines, source.switches)
       text_io.write_text(vocab_file, "\n".join(tokens))
     source = dataclasses.replace(source, vocab_file=vocab_file)
-    rows = [
-      row
-      for case in chosen_cases(FLAGS.cases)
-      for row in measure(case, source, lines, FLAGS.rounds)
-    ]
+    cases = chosen_cases(FLAGS.cases)
+    if any(case.name.startswith("bert-japanese") for case in cases):
+      model_file = write_model(lines, folder, FLAGS.model_file)
+      source = dataclasses.replace(source, model_file=model_file)
+    rows = [row for case in cases for row in measure(case, source, lines, FLAGS.rounds)]
   print(
     reporting.format_table(
       [list(row.values()) for row in rows], list(rows[0]), digits=2
