@@ -129,7 +129,7 @@ def make_library(source: Source) -> Process:
 
 
 def make_mecab(dictionary: str) -> Callable[[Source], Process]:
-  """MeCab alone: a line to a string of words with spaces between them."""
+  """MeCab alone: a line to a list of words."""
 
   def make(source):
     del source
@@ -137,17 +137,22 @@ def make_mecab(dictionary: str) -> Callable[[Source], Process]:
 
     path = importlib.import_module(dictionary).DICDIR
     tagger = MeCab.Tagger(shlex.join(["-r", os.devnull, "-d", path, "-Owakati"]))
-    return lambda lines: map(tagger.parse, lines)
+    return lambda lines: (tagger.parse(line).split() for line in lines)
 
   return make
 
 
-def make_sentencepiece(source: Source) -> Process:
-  """The library sentencepiece alone: a line to pieces."""
-  import sentencepiece
+def make_sentencepiece(ids: bool) -> Callable[[Source], Process]:
+  """The library sentencepiece alone: a line to pieces, or to ids."""
 
-  processor = sentencepiece.SentencePieceProcessor(model_file=source.model_file)
-  return lambda lines: map(processor.encode_as_pieces, lines)
+  def make(source):
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_file=source.model_file)
+    encode = processor.encode_as_ids if ids else processor.encode_as_pieces
+    return lambda lines: map(encode, lines)
+
+  return make
 
 
 def make_google(source: Source) -> Process:
@@ -157,8 +162,7 @@ def make_google(source: Source) -> Process:
 
 def make_google_ids(source: Source) -> Process:
   """`FullTokenizer`: ids alone."""
-  tokenizer = _google(source)
-  return lambda lines: ((None, tokenizer.encode(line)) for line in lines)
+  return _ids_alone(_google(source))
 
 
 def make_google_offsets(source: Source) -> Process:
@@ -167,9 +171,9 @@ def make_google_offsets(source: Source) -> Process:
 
 
 def make_front_end(
-  name: str, offsets: bool = False, **settings: Any
+  name: str, process: Callable[[Any], Process], **settings: Any
 ) -> Callable[[Source], Process]:
-  """A front end by its name: tokens and ids, and spans with `offsets`."""
+  """A front end by its name, and what is asked of its tokenizer."""
 
   def make(source):
     if front_ends.get(name).pieces == "sentencepiece":
@@ -177,7 +181,7 @@ def make_front_end(
     else:
       files = (source.vocab_file,)
     tokenizer = front_ends.create(name, *files, settings=settings)
-    return (_tokens_ids_and_spans if offsets else _tokens_and_ids)(tokenizer)
+    return process(tokenizer)
 
   return make
 
@@ -193,6 +197,10 @@ def _tokens_and_ids(tokenizer):
       yield tokens, tokenizer.convert_tokens_to_ids(tokens)
 
   return process
+
+
+def _ids_alone(tokenizer):
+  return lambda lines: ((None, tokenizer.encode(line)) for line in lines)
 
 
 def _tokens_ids_and_spans(tokenizer):
@@ -218,13 +226,22 @@ CASES = (
   Case("google / tokenizers", make_library, make_google, _ids),
   Case("google ids / tokenizers", make_library, make_google_ids, _ids),
   Case("google offsets / google", make_google, make_google_offsets, _second),
-  Case("tohoku / MeCab (ipadic)", make_mecab("ipadic"), make_front_end("tohoku", **_IPADIC)),
-  Case("tohoku / MeCab (unidic-lite)", make_mecab("unidic_lite"), make_front_end("tohoku", **_UNIDIC)),
-  Case("nict-bpe / MeCab (jumandic)", make_mecab("jumandic"), make_front_end("nict-bpe")),
-  Case("tohoku offsets / tohoku", make_front_end("tohoku"), make_front_end("tohoku", True), _second),
-  Case("nict-bpe offsets / nict-bpe", make_front_end("nict-bpe"), make_front_end("nict-bpe", True), _second),
-  Case("bert-japanese / sentencepiece", make_sentencepiece, make_front_end("bert-japanese")),
-  Case("bert-japanese offsets / bert-japanese", make_front_end("bert-japanese"), make_front_end("bert-japanese", True), _second),
+  *(
+    case
+    for name, dictionary, settings in (
+      ("tohoku", "ipadic", _IPADIC),
+      ("tohoku", "unidic_lite", _UNIDIC),
+      ("nict-bpe", "jumandic", {}),
+    )
+    for case in (
+      Case(f"{name} / MeCab ({dictionary})", make_mecab(dictionary), make_front_end(name, _tokens_and_ids, **settings)),
+      Case(f"{name} ids / MeCab ({dictionary})", make_mecab(dictionary), make_front_end(name, _ids_alone, **settings)),
+      Case(f"{name} offsets / {name} ({dictionary})", make_front_end(name, _tokens_and_ids, **settings), make_front_end(name, _tokens_ids_and_spans, **settings), _second),
+    )
+  ),
+  Case("bert-japanese / sentencepiece", make_sentencepiece(False), make_front_end("bert-japanese", _tokens_and_ids)),
+  Case("bert-japanese ids / sentencepiece ids", make_sentencepiece(True), make_front_end("bert-japanese", _ids_alone)),
+  Case("bert-japanese offsets / bert-japanese", make_front_end("bert-japanese", _tokens_and_ids), make_front_end("bert-japanese", _tokens_ids_and_spans), _second),
 )
 # fmt: on
 

@@ -4,7 +4,6 @@ The parts are objects that the caller chooses (`front_ends` has the published ch
 Imports no TensorFlow and no analyser.
 """
 
-import functools
 import hashlib
 import itertools
 import json
@@ -14,8 +13,6 @@ from typing import Any
 from bert_ja import text_io, tokenization
 from bert_ja.ja import normalization
 from bert_ja.tokenization import Span
-
-_CACHED_WORDS = 1 << 17  # Some 30 MB of Japanese words.
 
 
 def load_piece_vocab(vocab_file: str) -> dict[str, int]:
@@ -124,8 +121,9 @@ class SegmentedTokenizer(tokenization.Tokenizer):
     self.do_lower_case = do_lower_case
     self.settings = dict(settings or {})
     self._lower_case = normalization.LowerCase()
-    self._pieces = functools.lru_cache(_CACHED_WORDS)(self._split_word)
-    self._spans = functools.lru_cache(_CACHED_WORDS)(self._measure_word)
+    self._pieces = tokenization.Cache(self._split_word)
+    self._ids = tokenization.Cache(self._word_ids)
+    self._spans = tokenization.Cache(self._measure_word)
 
   def __reduce__(self):
     return type(self), self._arguments
@@ -145,7 +143,7 @@ class SegmentedTokenizer(tokenization.Tokenizer):
     """
     text = self.normalizer(tokenization.convert_to_unicode(text))
     words = self.segmenter.split(text)
-    return list(itertools.chain.from_iterable(map(self._pieces, words)))
+    return list(itertools.chain.from_iterable(map(self._pieces.__getitem__, words)))
 
   def tokenize_with_offsets(self, text: str | bytes) -> tuple[list[str], list[Span]]:
     """Pieces of a text and where they stand.
@@ -160,21 +158,34 @@ class SegmentedTokenizer(tokenization.Tokenizer):
     """
     aligned = self.normalizer.align(tokenization.convert_to_unicode(text))
     words, word_spans = self.segmenter.split_with_spans(aligned.text)
-    tokens = list(itertools.chain.from_iterable(map(self._pieces, words)))
+    tokens = list(itertools.chain.from_iterable(map(self._pieces.__getitem__, words)))
     starts, ends = aligned.starts, aligned.ends
     spans = [
       (starts[first + start], ends[first + end - 1])
       for word, (first, _) in zip(words, word_spans, strict=True)
-      for start, end in self._spans(word)
+      for start, end in self._spans[word]
     ]
     return tokens, spans
+
+  def encode(self, text: str | bytes) -> list[int]:
+    """Ids of the pieces of a text: in less time than of the pieces of `tokenize`.
+
+    Raises:
+      ValueError: text is neither str nor bytes.
+    """
+    text = self.normalizer(tokenization.convert_to_unicode(text))
+    words = self.segmenter.split(text)
+    return list(itertools.chain.from_iterable(map(self._ids.__getitem__, words)))
+
+  def _word_ids(self, word):
+    return tuple(self.convert_tokens_to_ids(self._split_word(word)))
 
   def _split_word(self, word):
     return tuple(self.pieces.split_word(word.lower() if self.do_lower_case else word))
 
   def _measure_word(self, word):
     """(start, end) of each piece in the word."""
-    pieces = self._pieces(word)
+    pieces = self._pieces[word]
     if len(pieces) == 1:
       return ((0, len(word)),)
     aligned = self._lower_case.align(word) if self.do_lower_case else None
@@ -233,6 +244,8 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     self.do_lower_case = do_lower_case
     self.settings = dict(settings or {})
     self.unk_id = vocab.get(unk_token, 0)
+    self._known_ids = _IdsWithDefault(vocab, self.unk_id)
+    self._ids_of_model = self._match_ids()
     self._lower_case = normalization.LowerCase()
 
   def __reduce__(self):
@@ -253,6 +266,29 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     text = tokenization.convert_to_unicode(text)
     return self.sentence_piece.pieces(text.lower() if self.do_lower_case else text)
 
+  def encode(self, text: str | bytes) -> list[int]:
+    """Ids of the pieces of a text: in less time than of the pieces of `tokenize`.
+
+    Raises:
+      ValueError: text is neither str nor bytes.
+    """
+    if self._ids_of_model is None:
+      return self.convert_tokens_to_ids(self.tokenize(text))
+    text = tokenization.convert_to_unicode(text)
+    ids = self.sentence_piece.ids(text.lower() if self.do_lower_case else text)
+    return list(map(self._ids_of_model.__getitem__, ids))
+
+  def _match_ids(self):
+    """The vocabulary's id for each of the model's ids.
+
+    None where the vocabulary has pieces that the model lacks: they could be the text of
+    a piece that is unknown to the model.
+    """
+    pieces = [piece for piece, _ in self.sentence_piece.vocabulary()]
+    if not self.vocab.keys() <= set(pieces):
+      return None
+    return self.convert_tokens_to_ids(pieces)
+
   def tokenize_with_offsets(self, text: str | bytes) -> tuple[list[str], list[Span]]:
     """Pieces of a text and where they stand; see `SegmentedTokenizer`.
 
@@ -269,12 +305,22 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
 
   def convert_tokens_to_ids(self, tokens: Iterable[str]) -> list[int]:
     """Ids of pieces; `unk_id` for those that the vocabulary lacks (B-14)."""
-    get, unk_id = self.vocab.get, self.unk_id
-    return [get(token, unk_id) for token in tokens]
+    return list(map(self._known_ids.__getitem__, tokens))
 
   def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
     """Pieces of ids; the unknown token for ids outside the vocabulary (B-14)."""
     return [self.inv_vocab.get(index, self.unk_token) for index in ids]
+
+
+class _IdsWithDefault(dict):
+  """Piece to id, and the unknown one's for any other."""
+
+  def __init__(self, vocab, unk_id):
+    super().__init__(vocab)
+    self._unk_id = unk_id
+
+  def __missing__(self, piece):
+    return self._unk_id
 
 
 def _original_span(aligned: normalization.Aligned, start: int, end: int) -> Span:

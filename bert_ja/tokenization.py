@@ -261,9 +261,9 @@ class FullTokenizer(Tokenizer):
     super().__init__(vocab)
     self.basic_tokenizer = basic_tokenizer
     self.wordpiece_tokenizer = WordpieceTokenizer(vocab)
-    self._pieces = _Cache(self._split_unit)
-    self._ids = _Cache(self._encode_unit)
-    self._steps = _Cache(self._measure_unit)
+    self._pieces = Cache(self._split_unit)
+    self._ids = Cache(self._encode_unit)
+    self._steps = Cache(self._measure_unit)
 
   def __getstate__(self):
     # What can be made again is not sent to worker processes.
@@ -555,7 +555,7 @@ class _Table(dict):
     return result
 
 
-class _Cache(dict):
+class Cache(dict):
   """function(key) by key; starts anew when full, so that memory stays bounded."""
 
   _MAX_ENTRIES = 1 << 17  # Some 30 MB of Japanese text.

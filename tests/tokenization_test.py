@@ -427,7 +427,7 @@ class TestFullTokenizer:
     assert copy.fingerprint == tokenizer.fingerprint
 
   def test_caches_stay_bounded(self, vocab_file, monkeypatch):
-    monkeypatch.setattr(tokenization._Cache, "_MAX_ENTRIES", 5)
+    monkeypatch.setattr(tokenization.Cache, "_MAX_ENTRIES", 5)
     tokenizer = tokenization.FullTokenizer(vocab_file)
     for number in range(40):
       text = f"want {number} {'9' * 100}"

@@ -147,14 +147,20 @@ class Mecab(_Analyser):
     return f"Mecab({self.dictionary!r})"
 
   def _analyse(self, text):
-    # The plainest output is the fastest, and splitting it drops words that are white
-    # space, such as U+3000.
-    output = self._tagger.parse(text)
+    output = self._tagger.parse(text)  # The plainest output is the fastest.
     try:
       output.encode()  # The fastest way to find bytes that are no character.
     except UnicodeEncodeError:
       output = _mend(output)
-    return output.split()
+    if _OTHER_SPACE.search(text):
+      return output.split()  # Drops words that are white space, such as U+3000.
+    words = output.split(" ")  # Takes a third less time.
+    del words[-1]  # The line's end.
+    return words
+
+
+# White space that MeCab may take for a word, or for a part of one.
+_OTHER_SPACE = re.compile(r"[^\S ]")
 
 
 # mecab-python3 gives bytes that are no UTF-8 as these.
