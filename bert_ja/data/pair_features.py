@@ -75,17 +75,26 @@ def truncate_pair(
 
 
 def pack_pair(
-  tokens_a: Sequence[str], tokens_b: Sequence[str] | None = None
-) -> tuple[list[str], list[int]]:
+  tokens_a: Sequence[Any],
+  tokens_b: Sequence[Any] | None = None,
+  cls_token: Any = "[CLS]",
+  sep_token: Any = "[SEP]",
+) -> tuple[list[Any], list[int]]:
   """`[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`, with segment ids 0 and 1.
 
+  Args:
+    tokens_a: tokens, or their ids.
+    tokens_b: those of the second text; none or empty for a single text (A-91).
+    cls_token: what starts a row, an id where the others are.
+    sep_token: what ends a text.
+
   Returns:
-    (tokens, segment_ids) of equal length. An empty b counts as none (contract A-91).
+    (tokens, segment_ids) of equal length.
   """
-  tokens = ["[CLS]", *tokens_a, "[SEP]"]
+  tokens = [cls_token, *tokens_a, sep_token]
   segment_ids = [0] * len(tokens)
   if tokens_b:
-    tokens += [*tokens_b, "[SEP]"]
+    tokens += [*tokens_b, sep_token]
     segment_ids += [1] * (len(tokens_b) + 1)
   return tokens, segment_ids
 
@@ -109,11 +118,17 @@ def tokenize_pair(
   Returns:
     (tokens, segment_ids), at most `max_seq_length` each, not padded.
   """
-  tokens_a = tokenizer.tokenize(text_a)
-  tokens_b = tokenizer.tokenize(text_b) if text_b else None
+  return _packed(tokenizer.tokenize, text_a, text_b, max_seq_length)
+
+
+def _packed(split, text_a, text_b, max_seq_length, *specials):
+  """`pack_pair` of what `split` makes of the texts, cut to the length."""
+  tokens_a = split(text_a)
+  tokens_b = split(text_b) if text_b else None
   if tokens_b:
-    return pack_pair(*truncate_pair(tokens_a, tokens_b, max_seq_length - 3))
-  return pack_pair(tokens_a[: max_seq_length - 2])
+    cut = truncate_pair(tokens_a, tokens_b, max_seq_length - 3)
+    return pack_pair(*cut, *specials)
+  return pack_pair(tokens_a[: max_seq_length - 2], None, *specials)
 
 
 def convert_single_example(
@@ -272,8 +287,8 @@ def _packed_ids(tokenizer_and_length, texts):
   tokenizer, max_seq_length = tokenizer_and_length
   if not texts:
     return [], []
-  tokens, segment_ids = tokenize_pair(*texts, max_seq_length, tokenizer)
-  return tokenizer.convert_tokens_to_ids(tokens), segment_ids
+  specials = tokenizer.convert_tokens_to_ids(("[CLS]", "[SEP]"))
+  return _packed(tokenizer.encode, *texts, max_seq_length, *specials)
 
 
 def _features(example, label_id, ids, segment_ids, max_seq_length, pad_id=0):

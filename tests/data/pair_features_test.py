@@ -297,6 +297,18 @@ class TestCachedFeatures:
       run(length=9, progress=stop)
     assert not (tmp_path / "train.tf_record.key").exists()
 
+  def test_rows_are_padded_with_the_vocabularys_padding(self, tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("[UNK]\n[CLS]\n[SEP]\n[PAD]\na\n")
+    tokenizer = tokenization.FullTokenizer(str(path))
+    examples = [InputExample("x", "a a", label="0"), PaddingInputExample()]
+    first, padding = pair_features.convert_examples_to_features(
+      examples, ["0"], 6, tokenizer
+    )
+    assert first.input_ids == [1, 4, 4, 2, 3, 3]
+    assert first.input_mask == [1, 1, 1, 1, 0, 0]
+    assert padding.input_ids == [0] * 6
+
   def test_a_cache_directory_serves_other_output_files(self, run, tmp_path):
     cache = str(tmp_path / "cache")
     first, second = str(tmp_path / "one"), str(tmp_path / "two")
@@ -307,15 +319,11 @@ class TestCachedFeatures:
     assert not run(output_file=second)
 
   def test_a_tokenizer_without_fingerprint_is_never_cached(self, run, tmp_path):
-    class Tokenizer:
-      pad_id = 0
-
+    class Tokenizer(tokenization.Tokenizer):
       def tokenize(self, text):
-        return text.split()
+        return ["[CLS]"] * len(text)
 
-      def convert_tokens_to_ids(self, tokens):
-        return [1] * len(tokens)
-
-    assert run(tokenizer=Tokenizer())
-    assert run(tokenizer=Tokenizer())
+    tokenizer = Tokenizer({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2})
+    assert run(tokenizer=tokenizer)
+    assert run(tokenizer=tokenizer)
     assert not (tmp_path / "train.tf_record.key").exists()
