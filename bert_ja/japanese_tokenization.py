@@ -309,7 +309,8 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
 
   def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
     """Pieces of ids; the unknown token for ids outside the vocabulary (B-14)."""
-    return [self.inv_vocab.get(index, self.unk_token) for index in ids]
+    unknown = self.inv_vocab[self.unk_id]
+    return [self.inv_vocab.get(index, unknown) for index in ids]
 
 
 class _IdsWithDefault(dict):

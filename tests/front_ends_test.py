@@ -109,6 +109,7 @@ class TestFrontEnds:
     assert "鯛" in pieces and ids[pieces.index("鯛")] == 0
     assert tokenizer.pad_id == 0 != tokenizer.vocab["[PAD]"]
     assert "".join(pieces) == "▁bertで鯛"  # B-18: lower case
+    assert tokenizer.convert_ids_to_tokens([0, 10**6]) == ["<unk>", "<unk>"]
 
   def test_hottosns_has_names_for_unknown_and_padding(self, models):
     files = model_files.find(models["hottosns"][0])

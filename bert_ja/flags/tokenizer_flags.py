@@ -76,12 +76,14 @@ def create_tokenizer(files: Any, flag_values: flags.FlagValues = flags.FLAGS) ->
   from bert_ja import front_ends
 
   choice = choose(files, flag_values)
-  logging.info("Tokenizer: %s (%s)", choice.name, choice.reason)
+  front_end = front_ends.get(choice.name)
+  logging.info(
+    "Tokenizer: %s (%s): %s", choice.name, choice.reason, front_end.description
+  )
   settings = dict(choice.settings)
-  switches = front_ends.get(choice.name).switches
   for name in front_ends.GOOGLE_SWITCHES:
     if flag_values[name].present:
-      if name not in switches:
+      if name not in front_end.switches:
         raise ValueError(
           f"--{name} means nothing to --tokenizer={choice.name}; leave it out, or "
           "choose google or multilingual-cased"
