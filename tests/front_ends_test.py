@@ -1,6 +1,5 @@
-"""Named front ends: what each makes of a text, and which one a directory speaks for."""
+"""Named front ends: what each makes of a text."""
 
-import json
 import os
 import pickle
 
@@ -31,11 +30,6 @@ def vocab_file(tmp_path):
     return str(path)
 
   return write
-
-
-def write_settings(directory, name, **values):
-  with open(os.path.join(directory, name), "w", encoding="utf-8") as writer:
-    json.dump(values, writer)
 
 
 class TestFrontEnds:
@@ -156,6 +150,16 @@ class TestFrontEnds:
     fingerprints = {front_ends.create(name, path).fingerprint for name in names}
     assert len(fingerprints) == len(names)
 
+  @pytest.mark.parametrize(
+    ("size", "dictionary"), [(32_000, "ipadic"), (32_768, "unidic-lite")]
+  )
+  def test_tohokus_dictionary_follows_the_size(self, size, dictionary, vocab_file):
+    specials = published_models.SPECIALS
+    path = vocab_file(*map(str, range(size - len(specials))))
+    tokenizer = front_ends.create("tohoku", path)
+    stated = tokenizer.settings["mecab_kwargs"]["mecab_dic"]
+    assert stated == dictionary.replace("-", "_")
+
 
 class TestCreateErrors:
   def test_an_unknown_name_lists_those_there_are(self, vocab_file):
@@ -200,76 +204,6 @@ class TestCreateErrors:
       front_ends.create(
         "tohoku", vocab_file(), None, {"word_tokenizer_type": "sudachi"}
       )
-
-
-class TestChoose:
-  def test_the_published_models(self, models):
-    for name, directories in models.items():
-      for directory in directories:
-        assert front_ends.choose(model_files.find(directory)).name == name
-
-  def test_what_was_written_is_found_again_whatever_the_directory_is_called(
-    self, models, jumanpp, tmp_path
-  ):
-    for name, directories in models.items():
-      files = model_files.find(directories[0])
-      output = str(tmp_path / f"{name}-nict-kyoto-tohoku")
-      os.makedirs(output)
-      model_files.write_tokenizer(
-        output, files.vocab_file, {"tokenizer": name}, files.model_file
-      )
-      write_settings(output, "config.json")
-      found = model_files.find(output)
-      assert front_ends.choose(found).name == name
-      front = front_ends.create(name, files.vocab_file, files.model_file)
-      again = front_ends.create(name, found.vocab_file, found.model_file)
-      assert again.fingerprint == front.fingerprint
-
-  @pytest.mark.parametrize(
-    ("pieces", "name"),
-    [
-      (["食", "Ｂ", "##た"], "nict-bpe"),
-      (["食", "Ｂ"], "nict-100k"),
-      (["食", "Ｂ", "B"], "multilingual-cased"),
-      (["食", "b"], "google"),
-    ],
-  )
-  def test_by_the_vocabulary(self, pieces, name, vocab_file, tmp_path):
-    vocab_file(*pieces)
-    write_settings(tmp_path, "config.json")
-    choice = front_ends.choose(model_files.find(str(tmp_path)))
-    assert choice.name == name and choice.reason
-
-  def test_kyotos_vocabulary_is_known_by_its_size(self, vocab_file, tmp_path):
-    pieces = ["Ｂ", *(f"##{index}" for index in range(32_000))]
-    pieces = [
-      piece.replace("##", "##あ").translate(_FULL_WIDTH_DIGITS) for piece in pieces
-    ]
-    vocab_file(*pieces)
-    write_settings(tmp_path, "config.json")
-    assert front_ends.choose(model_files.find(str(tmp_path))).name == "kyoto"
-
-  def test_a_tokenizer_class_in_the_configuration_counts(self, vocab_file, tmp_path):
-    vocab_file("食")
-    write_settings(tmp_path, "config.json", tokenizer_class="BertJapaneseTokenizer")
-    assert front_ends.choose(model_files.find(str(tmp_path))).name == "tohoku"
-
-  def test_flags_alone_mean_the_original(self, vocab_file):
-    files = model_files.ModelFiles("", None, "c", vocab_file("A"), {}, {})
-    assert front_ends.choose(files).name == "google"
-
-  @pytest.mark.parametrize(
-    ("size", "dictionary"), [(32_000, "ipadic"), (32_768, "unidic-lite")]
-  )
-  def test_tohokus_dictionary_follows_the_size(self, size, dictionary, vocab_file):
-    specials = published_models.SPECIALS
-    path = vocab_file(*map(str, range(size - len(specials))))
-    tokenizer = front_ends.create("tohoku", path)
-    stated = tokenizer.settings["mecab_kwargs"]["mecab_dic"]
-    assert stated == dictionary.replace("-", "_")
-
-
-_FULL_WIDTH_DIGITS = {ord(str(d)): chr(0xFF10 + d) for d in range(10)}
 
 
 class TestDefaultConfig:

@@ -32,7 +32,7 @@ _ROWS = (
   ),
   ("japanese_tokenization",),
   (
-    "front_ends",
+    "front_ends+front_end_choice",
     "graph_tokenization",
     "vocabularies",
     "data",
@@ -70,6 +70,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.data.parallel",
   "bert_ja.data.records",
   "bert_ja.flags",
+  "bert_ja.front_end_choice",
   "bert_ja.front_ends",
   "bert_ja.ja",
   "bert_ja.japanese_tokenization",

@@ -175,11 +175,11 @@ def _tokenizer_settings(files):
   What speaks for a front end, such as the directory's name, may not be there in the
   output; and Hugging Face's default is lower case.
   """
-  from bert_ja import front_ends
+  from bert_ja import front_end_choice, front_ends
 
   if not files.vocab_file:
     return files.tokenizer_settings
-  name = front_ends.choose(files).name
+  name = front_end_choice.choose(files).name
   case = front_ends.get(name).do_lower_case
   return {"do_lower_case": case, **files.tokenizer_settings, "tokenizer": name}
 

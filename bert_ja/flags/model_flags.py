@@ -125,11 +125,11 @@ def load_config(files: Any, tokenizer_name: str | None = None) -> Any:
   Raises:
     ValueError: there is none, or it is damaged.
   """
-  from bert_ja import front_ends, modeling
+  from bert_ja import front_end_choice, front_ends, modeling
 
   if files.config_file:
     return modeling.BertConfig.from_json_file(files.config_file)
-  name = tokenizer_name or front_ends.choose(files).name
+  name = tokenizer_name or front_end_choice.choose(files).name
   logging.info("%s has no configuration: that of %s's models", files.directory, name)
   return modeling.BertConfig.from_dict(front_ends.default_config(name, files))
 

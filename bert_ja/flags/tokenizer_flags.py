@@ -43,12 +43,12 @@ def choose(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   """The front end: --tokenizer, or what the model's files speak for.
 
   Returns:
-    `front_ends.Choice`.
+    `front_end_choice.Choice`.
 
   Raises:
     ValueError: there is no vocabulary.
   """
-  from bert_ja import front_ends
+  from bert_ja import front_end_choice
 
   if not files.vocab_file:
     raise ValueError(
@@ -56,8 +56,8 @@ def choose(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
     )
   name = flag_values.tokenizer
   if name == "auto":
-    return front_ends.choose(files)
-  return front_ends.Choice(name, "--tokenizer names it", files.tokenizer_settings)
+    return front_end_choice.choose(files)
+  return front_end_choice.Choice(name, "--tokenizer names it", files.tokenizer_settings)
 
 
 def create_tokenizer(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
