@@ -27,14 +27,21 @@ def choose(files: model_files.ModelFiles) -> Choice:
   """Tells a model's front end by its files, the surest sign first.
 
   Raises:
-    ValueError: the settings name a tokenizer that is not known.
+    ValueError: there is no vocabulary, or the settings name a tokenizer that is not
+      known.
   """
+  require_vocabulary(files)
   settings = files.tokenizer_settings
   stated = settings.get("tokenizer")
   if stated:
-    front_ends.get(stated)
+    if stated not in front_ends.FRONT_ENDS:
+      raise ValueError(
+        f"{model_files.TOKENIZER_NAME} of {files.directory or files.vocab_file} names "
+        f"the tokenizer {stated!r}; expected one of {', '.join(front_ends.FRONT_ENDS)}: "
+        "mend it or give --tokenizer"
+      )
     return Choice(stated, f"{model_files.TOKENIZER_NAME} names it", settings)
-  tokenizer_class = settings.get("tokenizer_class") or _configured_class(files)
+  tokenizer_class = str(settings.get("tokenizer_class") or _configured_class(files))
   if tokenizer_class.startswith("BertJapanese") or "word_tokenizer_type" in settings:
     reason = (
       f"tokenizer_class is {tokenizer_class or 'missing, word_tokenizer_type is not'}"
@@ -45,9 +52,21 @@ def choose(files: model_files.ModelFiles) -> Choice:
   return _choose_by_name(files) or _choose_by_vocabulary(files)
 
 
+def require_vocabulary(files: model_files.ModelFiles) -> None:
+  """Checks that there is a vocabulary.
+
+  Raises:
+    ValueError: there is none.
+  """
+  if not files.vocab_file:
+    raise ValueError(
+      f"{files.directory or 'the model'} has no vocabulary; give --vocab_file"
+    )
+
+
 def _configured_class(files):
   """The class that older directories name beside the model's sizes."""
-  if not (files.directory and files.config_file):
+  if not (files.config_file and text_io.exists(files.config_file)):
     return ""
   config = text_io.read_json(files.config_file)
   return config.get("tokenizer_class") or "" if isinstance(config, dict) else ""
@@ -71,6 +90,7 @@ _PUBLISHED_NAMES = (
   ("bert-base-japanese", "tohoku"),
   ("bert-large-japanese", "tohoku"),
   ("tohoku", "tohoku"),
+  ("_mecab-", "tohoku"),
   ("multi_cased", "multilingual-cased"),
   ("multilingual-cased", "multilingual-cased"),
 )

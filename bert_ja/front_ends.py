@@ -64,7 +64,9 @@ class FrontEnd:
   @property
   def switches(self) -> tuple[str, ...]:
     """Names of the switches that mean something here."""
-    return GOOGLE_SWITCHES if self.pieces == "google" else ("do_lower_case",)
+    if self.pieces == "google":
+      return GOOGLE_SWITCHES
+    return () if self.pieces == "whole" else ("do_lower_case",)
 
 
 # Contract B-5, the archive of wiki-ja.model and model.ckpt-1400000.
@@ -167,7 +169,9 @@ def _sentence_piece_tokenizer(name, vocab_file, model_file, settings):
 
 def _segmented_tokenizer(name, vocab, settings):
   front_end = FRONT_ENDS[name]
-  lower = settings.get("do_lower_case", front_end.do_lower_case)
+  lower = front_end.do_lower_case
+  if "do_lower_case" in front_end.switches:
+    lower = settings.get("do_lower_case", lower)
   segmenter, pieces = front_end.segmenter, front_end.pieces
   written = {"do_lower_case": lower}
   limits = {}
@@ -199,7 +203,9 @@ def _tohoku_parts(vocab, settings):
 
   The first models name no dictionary; later ones have larger vocabularies.
   """
-  pieces = settings.get("subword_tokenizer_type", "wordpiece")
+  is_characters = all(len(t) == 1 for t in vocab if not t.startswith("["))
+  pieces = settings.get("subword_tokenizer_type")
+  pieces = pieces or ("character" if vocab and is_characters else "wordpiece")
   if pieces not in ("wordpiece", "character"):
     raise ValueError(
       f"subword_tokenizer_type {pieces!r} is not known; expected wordpiece or "
@@ -215,8 +221,12 @@ def _tohoku_parts(vocab, settings):
     return words, pieces
   unidic = len(vocab) > (32_000 if pieces == "wordpiece" else 4_000)
   dictionary = (settings.get("mecab_kwargs") or {}).get("mecab_dic")
-  dictionary = dictionary or ("unidic-lite" if unidic else "ipadic")
-  return dictionary.replace("_", "-"), pieces
+  dictionary = dictionary or ("unidic_lite" if unidic else "ipadic")
+  return _DICTIONARIES.get(dictionary, dictionary), pieces
+
+
+# Hugging Face's name -> ours; others are equal, or paths.
+_DICTIONARIES = {"unidic_lite": "unidic-lite"}
 
 
 def _hugging_face_settings(segmenter, pieces):
@@ -227,7 +237,8 @@ def _hugging_face_settings(segmenter, pieces):
     "subword_tokenizer_type": pieces,
   }
   if segmenter != "jumanpp":
-    result["mecab_kwargs"] = {"mecab_dic": segmenter.replace("-", "_")}
+    theirs = {ours: name for name, ours in _DICTIONARIES.items()}
+    result["mecab_kwargs"] = {"mecab_dic": theirs.get(segmenter, segmenter)}
   return result
 
 

@@ -208,7 +208,6 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
   Attributes:
     sentence_piece: `ja.sentence_piece.SentencePiece`.
     do_lower_case: whether the text is lower-cased first.
-    unk_id: id of a piece that the vocabulary lacks.
     settings: what to write to `tokenizer_config.json`.
   """
 
@@ -243,7 +242,6 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     self.sentence_piece = sentence_piece
     self.do_lower_case = do_lower_case
     self.settings = dict(settings or {})
-    self.unk_id = vocab.get(unk_token, 0)
     self._known_ids = _IdsWithDefault(vocab, self.unk_id)
     self._ids_of_model = self._match_ids()
     self._lower_case = normalization.LowerCase()

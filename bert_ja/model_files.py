@@ -8,7 +8,7 @@ back what `write_description` was given.
 import dataclasses
 import fnmatch
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from bert_ja import text_io
@@ -43,20 +43,21 @@ class ModelFiles:
 
   directory: str
   init_checkpoint: str | None
-  config_file: str
+  config_file: str | None
   vocab_file: str | None
   tokenizer_settings: dict[str, Any]
   task: dict[str, Any]
   model_file: str | None = None
 
 
-def find(path: str, weights: bool = True) -> ModelFiles:
+def find(path: str, weights: bool = True, given: Collection[str] = ()) -> ModelFiles:
   """Looks for the parts of a model.
 
   Args:
     path: the model's directory, or the weights in it: a TF1 prefix or a weight file.
     weights: whether to look for them; who needs the tokenizer alone is spared
-      TensorFlow's start.
+      TensorFlow's start, and needs no configuration.
+    given: names of fields that the caller fills: they are not looked for.
 
   Raises:
     ValueError: nothing is there, the directory has no configuration or more than one
@@ -72,11 +73,16 @@ def find(path: str, weights: bool = True) -> ModelFiles:
     model_dir, init_checkpoint = os.path.dirname(path) or ".", path
   names = text_io.listdir(model_dir)
 
-  def first(patterns):
-    return _first(model_dir, names, patterns)
+  def first(patterns, field=None):
+    return None if field in given else _first(model_dir, names, patterns)
 
-  config_file, model_file = first(CONFIG_NAMES), first(MODEL_NAMES)
-  if config_file is None and model_file is None:
+  config_file = first(CONFIG_NAMES)
+  vocab_file = first(VOCABULARY_NAMES, "vocab_file")
+  # Beside word pieces, a file that ends in .model is something else.
+  is_word_pieces = VOCABULARY_NAMES[0] in names
+  model_file = None if is_word_pieces else first(MODEL_NAMES, "model_file")
+  is_described = config_file or model_file or "model_file" in given
+  if not (is_described or (vocab_file and not weights)):
     raise ValueError(
       f"{model_dir} is no model directory: it holds no configuration (looked for "
       f"{' and '.join(CONFIG_NAMES)})"
@@ -90,11 +96,21 @@ def find(path: str, weights: bool = True) -> ModelFiles:
     directory=model_dir,
     init_checkpoint=init_checkpoint,
     config_file=config_file,
-    vocab_file=first(VOCABULARY_NAMES),
-    tokenizer_settings=_read_object(first((TOKENIZER_NAME,))),
+    vocab_file=vocab_file,
+    tokenizer_settings=tokenizer_settings(model_dir),
     task=_read_object(task_file) or _labels_of(config_file),
     model_file=model_file,
   )
+
+
+def tokenizer_settings(directory: str) -> dict[str, Any]:
+  """`tokenizer_config.json` of a directory, {} without one.
+
+  Raises:
+    ValueError: it is damaged.
+  """
+  path = os.path.join(directory, TOKENIZER_NAME)
+  return _read_object(path if text_io.exists(path) else None)
 
 
 def _first(directory, names, patterns):

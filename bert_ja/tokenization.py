@@ -193,6 +193,7 @@ class Tokenizer:
     vocab: token to id.
     inv_vocab: id to token.
     unk_token: the piece of text that the vocabulary does not cover.
+    unk_id: its id; 0 in a vocabulary without it.
     pad_id: id that fills a row: that of [PAD] by name, 0 in a vocabulary without it.
   """
 
@@ -203,7 +204,9 @@ class Tokenizer:
     self.vocab = vocab
     self.inv_vocab = {index: token for token, index in vocab.items()}
     self.unk_token = unk_token
-    self.pad_id = vocab.get(pad_token, 0)
+    # A blank line is a piece without a name.
+    self.unk_id = vocab.get(unk_token, 0) if unk_token else 0
+    self.pad_id = vocab.get(pad_token, 0) if pad_token else 0
 
   def encode(self, text: str | bytes) -> list[int]:
     """Ids of the pieces of a text, where the pieces themselves are not asked for."""
@@ -216,6 +219,18 @@ class Tokenizer:
   def convert_ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
     """Tokens of ids; see `convert_by_vocab`."""
     return convert_ids_to_tokens(self.inv_vocab, ids)
+
+
+def count_pieces(tokenizer: Tokenizer, texts: Iterable[str]) -> dict[str, int]:
+  """How a tokenizer splits texts: {"lines", "characters", "pieces", "unknown"}."""
+  counts = dict.fromkeys(("lines", "characters", "pieces", "unknown"), 0)
+  for text in texts:
+    ids = tokenizer.encode(text)
+    counts["lines"] += 1
+    counts["characters"] += len(text)
+    counts["pieces"] += len(ids)
+    counts["unknown"] += ids.count(tokenizer.unk_id)
+  return counts
 
 
 class FullTokenizer(Tokenizer):

@@ -59,7 +59,7 @@ def _lines():
 def describe_json(tokenizer, text: str) -> str:
   """A JSON object: text, tokens, ids, spans."""
   tokens, spans = tokenizer.tokenize_with_offsets(text)
-  ids = tokenizer.convert_tokens_to_ids(tokens)
+  ids = tokenizer.encode(text)
   value = {"text": text, "tokens": tokens, "ids": ids, "spans": spans}
   return json.dumps(value, ensure_ascii=False)
 
@@ -69,7 +69,7 @@ def describe_table(tokenizer, text: str) -> str:
   from bert_ja import reporting
 
   tokens, spans = tokenizer.tokenize_with_offsets(text)
-  ids = tokenizer.convert_tokens_to_ids(tokens)
+  ids = tokenizer.encode(text)
   # White space and control characters would break the table.
   rows = [
     (token, index, f"{start}-{end}", json.dumps(text[start:end], ensure_ascii=False))
@@ -81,18 +81,12 @@ def describe_table(tokenizer, text: str) -> str:
 
 def describe_all(tokenizer, texts: Iterable[str]) -> str:
   """A table of counts over all texts."""
-  from bert_ja import reporting
+  from bert_ja import reporting, tokenization
 
-  (unknown_id,) = tokenizer.convert_tokens_to_ids([tokenizer.unk_token])
-  lines = characters = pieces = unknown = 0
-  for text in texts:
-    ids = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
-    lines += 1
-    characters += len(text)
-    pieces += len(ids)
-    unknown += ids.count(unknown_id)
-  share = f"{100 * unknown / max(pieces, 1):.3f}"
-  mean = f"{pieces / max(lines, 1):.1f}"
+  counts = tokenization.count_pieces(tokenizer, texts)
+  share = f"{100 * counts['unknown'] / max(counts['pieces'], 1):.3f}"
+  mean = f"{counts['pieces'] / max(counts['lines'], 1):.1f}"
+  lines, characters, pieces, unknown = counts.values()
   row = (lines, characters, pieces, mean, unknown, share)
   headers = ("lines", "characters", "pieces", "pieces/line", "unknown", "unknown %")
   return reporting.format_table([row], headers)

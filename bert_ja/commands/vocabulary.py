@@ -10,7 +10,14 @@ from typing import Any
 
 from absl import flags, logging
 
-from bert_ja import front_ends, model_files, reporting, text_io, vocabularies
+from bert_ja import (
+  front_ends,
+  model_files,
+  reporting,
+  text_io,
+  tokenization,
+  vocabularies,
+)
 from bert_ja.flags import command_line
 
 FLAGS = flags.FLAGS
@@ -255,12 +262,9 @@ def _with_progress(sentences):
 def measure(tokenizer: Any, sentences: vocabularies.Sentences) -> str:
   """Says how a tokenizer splits the text that it was made of, or a sample of it."""
   count = min(len(sentences), _MEASURED_SENTENCES)
-  unknown_id = tokenizer.vocab.get(tokenizer.unk_token, 0)
-  pieces = unknown = 0
-  for sentence in vocabularies.sample(sentences, count, len(sentences), FLAGS.seed):
-    ids = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(sentence))
-    pieces += len(ids)
-    unknown += ids.count(unknown_id)
+  sampled = vocabularies.sample(sentences, count, len(sentences), FLAGS.seed)
+  counts = tokenization.count_pieces(tokenizer, sampled)
+  pieces, unknown = counts["pieces"], counts["unknown"]
   return (
     f"{len(tokenizer.vocab):,} pieces from {len(sentences):,} sentences; of {count:,} "
     f"sentences {unknown / max(pieces, 1):.3%} of the pieces are unknown, with "

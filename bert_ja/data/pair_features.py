@@ -18,7 +18,7 @@ from bert_ja.data import parallel, records
 _LOGGED_EXAMPLES = 5
 _LOG_EVERY = 10_000
 # Part of the cache key: changes with what is stored for the same texts.
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 _NAMED_LABELS = 20
 
 # Called with (examples done, examples in all).
@@ -157,14 +157,13 @@ def convert_single_example(
   label_id = _label_id(example, _label_map(label_list))
   if isinstance(example, PaddingInputExample):
     return _features(example, label_id, [], [], max_seq_length)
-  tokens, segment_ids = tokenize_pair(
-    example.text_a, example.text_b, max_seq_length, tokenizer
-  )
-  ids = tokenizer.convert_tokens_to_ids(tokens)
+  texts = _texts(example)
+  ids, segment_ids = _packed_ids((tokenizer, max_seq_length), texts)
   features = _features(
     example, label_id, ids, segment_ids, max_seq_length, tokenizer.pad_id
   )
   if ex_index < _LOGGED_EXAMPLES:
+    tokens, _ = tokenize_pair(*texts, max_seq_length, tokenizer)
     _log_example(example, tokens, features)
   return features
 

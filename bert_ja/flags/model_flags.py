@@ -70,10 +70,6 @@ def find(flag_values: flags.FlagValues = flags.FLAGS, weights: bool = True) -> A
   """
   from bert_ja import model_files
 
-  if flag_values.model_dir:
-    files = model_files.find(flag_values.model_dir, weights)
-  else:
-    files = model_files.ModelFiles("", None, None, None, {}, {})
   given = {
     name: flag_values[flag].value
     for name, flag in (
@@ -84,6 +80,12 @@ def find(flag_values: flags.FlagValues = flags.FLAGS, weights: bool = True) -> A
     )
     if flag in flag_values and flag_values[flag].value
   }
+  if flag_values.model_dir:
+    files = model_files.find(flag_values.model_dir, weights, given)
+  else:
+    beside = os.path.dirname(given.get("vocab_file", "")) or "."
+    settings = model_files.tokenizer_settings(beside) if "vocab_file" in given else {}
+    files = model_files.ModelFiles("", None, None, None, settings, {})
   return dataclasses.replace(files, **given)
 
 
@@ -173,6 +175,7 @@ def check_length(max_seq_length: int, config: Any, files: Any) -> None:
   if max_seq_length > config.max_position_embeddings:
     raise ValueError(
       f"--max_seq_length={max_seq_length} is longer than the "
-      f"{config.max_position_embeddings} positions of {files.config_file}; lower the "
-      "flag or use a model with more positions"
+      f"{config.max_position_embeddings} positions of "
+      f"{files.config_file or 'the model'}; lower the flag or use a model with more "
+      "positions"
     )

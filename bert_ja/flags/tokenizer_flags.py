@@ -50,10 +50,7 @@ def choose(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   """
   from bert_ja import front_end_choice
 
-  if not files.vocab_file:
-    raise ValueError(
-      f"{files.directory or 'the model'} has no vocabulary; give --vocab_file"
-    )
+  front_end_choice.require_vocabulary(files)
   name = flag_values.tokenizer
   if name == "auto":
     return front_end_choice.choose(files)

@@ -107,7 +107,7 @@ class TestFrontEnd:
     expected = "Tokenizer: multilingual-cased (tokenizer_config.json names it): the"
     assert record.getMessage().startswith(expected)
 
-  @pytest.mark.parametrize("switch", ["strip_accents", "tokenize_chinese_chars"])
+  @pytest.mark.parametrize("switch", ["do_lower_case", "strip_accents"])
   def test_a_switch_that_means_nothing_is_refused(self, parse, files, switch):
     flag_values = parse("--tokenizer=pretokenized", f"--{switch}")
     with pytest.raises(
@@ -116,8 +116,8 @@ class TestFrontEnd:
       tokenizer_flags.create_tokenizer(files(), flag_values)
 
   def test_lower_case_is_the_front_ends_own_unless_it_is_given(self, parse, files):
-    assert pieces(files(), parse("--tokenizer=pretokenized"), "A") == ["A"]
-    flag_values = parse("--tokenizer=pretokenized", "--do_lower_case")
+    assert pieces(files(), parse("--tokenizer=tohoku"), "A") == ["A"]
+    flag_values = parse("--tokenizer=tohoku", "--do_lower_case")
     assert pieces(files(), flag_values, "A") == ["a"]
 
 
