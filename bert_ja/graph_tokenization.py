@@ -12,7 +12,7 @@ registers its operations.
 
 import itertools
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -261,6 +261,7 @@ class SentencePieceGraphTokenizer(GraphTokenizer):
     do_lower_case: bool = True,
     unk_id: int = 0,
     pad_id: int = 0,
+    ids_of_model: Sequence[int] | None = None,
   ):
     """Loads the model.
 
@@ -270,6 +271,8 @@ class SentencePieceGraphTokenizer(GraphTokenizer):
       do_lower_case: lower-case the text first.
       unk_id: id of a piece that the vocabulary lacks.
       pad_id: id that fills a row.
+      ids_of_model: the vocabulary's id for each of the model's; pieces are looked up by
+        their text without it.
 
     Raises:
       ImportError: tensorflow-text is not installed.
@@ -277,7 +280,11 @@ class SentencePieceGraphTokenizer(GraphTokenizer):
     text = _import_tensorflow_text()
     super().__init__(vocab, unk_id, pad_id)
     self._lower_case = _CharacterMap(str.lower) if do_lower_case else None
-    self._splitter = text.SentencepieceTokenizer(model, out_type=tf.string)
+    self._ids_of_model = None
+    if ids_of_model is not None:
+      self._ids_of_model = tf.constant(ids_of_model, tf.int32)
+    out_type = tf.string if ids_of_model is None else tf.int32
+    self._splitter = text.SentencepieceTokenizer(model, out_type=out_type)
     self._table = tf.lookup.StaticHashTable(
       tf.lookup.KeyValueTensorInitializer(
         tf.constant(list(vocab)), tf.constant(list(vocab.values()), tf.int32)
@@ -287,7 +294,12 @@ class SentencePieceGraphTokenizer(GraphTokenizer):
 
   def _ids(self, texts):
     texts = _valid_utf8(texts) if self._lower_case is None else self._lower_case(texts)
-    return self._table.lookup(self._splitter.tokenize(texts))
+    pieces = self._splitter.tokenize(texts)
+    if self._ids_of_model is None:
+      return self._table.lookup(pieces)
+    return tf.ragged.map_flat_values(
+      lambda ids: tf.gather(self._ids_of_model, ids), pieces
+    )
 
 
 class _CharacterMap(tf.Module):
@@ -409,6 +421,7 @@ def create(tokenizer: tokenization.Tokenizer) -> GraphTokenizer:
       tokenizer.do_lower_case,
       tokenizer.unk_id,
       tokenizer.pad_id,
+      tokenizer.ids_of_model,
     )
   pieces = getattr(tokenizer, "pieces", None)
   if isinstance(pieces, tokenization.WordpieceTokenizer):
@@ -437,7 +450,7 @@ def agreement(
 
   Args:
     graph_tokenizer: the one to check.
-    tokenizer: the measure; has `tokenize` and `convert_tokens_to_ids`.
+    tokenizer: the measure.
     texts: what to compare on.
     prepare: text to what the graph tokenizer takes, where that is another: for one
       that takes words, segmentation.
@@ -453,7 +466,7 @@ def agreement(
     given = [x if isinstance(x, bytes) else x.encode("utf-8", "ignore") for x in given]
     in_graph = graph_tokenizer(tf.constant(given)).to_list()
     for text, ids in zip(batch, in_graph, strict=True):
-      expected = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
+      expected = tokenizer.encode(text)
       if ids != expected:
         differing.append((text, expected, ids))
   return differing

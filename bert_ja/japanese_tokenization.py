@@ -208,6 +208,9 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
   Attributes:
     sentence_piece: `ja.sentence_piece.SentencePiece`.
     do_lower_case: whether the text is lower-cased first.
+    ids_of_model: the vocabulary's id for each of the model's ids; None where the
+      vocabulary has pieces that the model lacks, which could be the text of a piece
+      that is unknown to the model.
     settings: what to write to `tokenizer_config.json`.
   """
 
@@ -243,7 +246,7 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     self.do_lower_case = do_lower_case
     self.settings = dict(settings or {})
     self._known_ids = _IdsWithDefault(vocab, self.unk_id)
-    self._ids_of_model = self._match_ids()
+    self.ids_of_model = self._match_ids()
     self._lower_case = normalization.LowerCase()
 
   def __reduce__(self):
@@ -270,18 +273,14 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     Raises:
       ValueError: text is neither str nor bytes.
     """
-    if self._ids_of_model is None:
+    if self.ids_of_model is None:
       return self.convert_tokens_to_ids(self.tokenize(text))
     text = tokenization.convert_to_unicode(text)
     ids = self.sentence_piece.ids(text.lower() if self.do_lower_case else text)
-    return list(map(self._ids_of_model.__getitem__, ids))
+    return list(map(self.ids_of_model.__getitem__, ids))
 
   def _match_ids(self):
-    """The vocabulary's id for each of the model's ids.
-
-    None where the vocabulary has pieces that the model lacks: they could be the text of
-    a piece that is unknown to the model.
-    """
+    """Value of `ids_of_model`."""
     pieces = [piece for piece, _ in self.sentence_piece.vocabulary()]
     if not self.vocab.keys() <= set(pieces):
       return None

@@ -91,6 +91,26 @@ class TestChoose:
     write_settings(tmp_path, "config.json", tokenizer_class="BertJapaneseTokenizer")
     assert front_end_choice.choose(model_files.find(str(tmp_path))).name == "tohoku"
 
+  def test_archives_by_their_dictionaries_name(self, vocab_file, tmp_path):
+    path = tmp_path / "BERT-base_mecab-ipadic-char-4k_whole-word-mask"
+    path.mkdir()
+    os.rename(vocab_file("食"), path / "vocab.txt")
+    write_settings(path, "config.json")
+    files = model_files.find(str(path))
+    assert front_end_choice.choose(files).name == "tohoku"
+
+  def test_an_unknown_name_in_the_settings_is_blamed_on_them(self, vocab_file):
+    settings = {"tokenizer": "kyouto"}
+    files = model_files.ModelFiles("", None, "c", vocab_file(), settings, {})
+    with pytest.raises(ValueError, match=r"tokenizer_config.json of .* 'kyouto'"):
+      front_end_choice.choose(files)
+
+  def test_a_model_without_a_vocabulary(self, tmp_path):
+    (tmp_path / "wiki-ja.model").write_text("")
+    files = model_files.find(str(tmp_path))
+    with pytest.raises(ValueError, match="has no vocabulary; give --vocab_file"):
+      front_end_choice.choose(files)
+
   def test_flags_alone_mean_the_original(self, vocab_file):
     files = model_files.ModelFiles("", None, "c", vocab_file("A"), {}, {})
     assert front_end_choice.choose(files).name == "google"

@@ -92,6 +92,10 @@ class TestFrontEnds:
     tokenizer = self.pieces("pretokenized", vocab_file, "食べ", "##た", "▁b")
     tokens, spans = tokenizer.tokenize_with_offsets("食べ ##た\u3000▁b た")
     assert tokens == ["食べ", "##た", "▁b", "[UNK]"]
+    settings = {"do_lower_case": True}  # As converted models have it.
+    path = vocab_file("ABC")
+    tokenizer = front_ends.create("pretokenized", path, settings=settings)
+    assert tokenizer.tokenize("ABC [MASK]") == ["ABC", "[MASK]"]
     assert spans == [(0, 2), (3, 6), (7, 9), (10, 11)]
 
   def test_bert_japanese_has_id_0_for_unknown_and_padding(self, models):
@@ -129,6 +133,8 @@ class TestFrontEnds:
       else:
         accents = {"strip_accents": False} if name == "google" else {}
         tokenizer = front_ends.create(name, path, settings=accents)
+      ids = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
+      assert tokenizer.unk_id not in ids or front_end.pieces == "sentencepiece"
       joined = "".join(tokenizer.tokenize(text)).replace("##", "").replace("▁", "")
       assert joined == text, name
 
@@ -159,6 +165,22 @@ class TestFrontEnds:
     tokenizer = front_ends.create("tohoku", path)
     stated = tokenizer.settings["mecab_kwargs"]["mecab_dic"]
     assert stated == dictionary.replace("-", "_")
+
+  def test_a_blank_line_is_no_name_for_id_0(self, models, vocab_file):
+    """Contract B-14, B-15: also where the vocabulary ends in a blank line."""
+    files = model_files.find(models["bert-japanese"][0])
+    path = vocab_file("店", "", specials=("<unk>", "[CLS]", "[SEP]"))
+    tokenizer = front_ends.create("bert-japanese", path, files.model_file)
+    assert (tokenizer.unk_id, tokenizer.pad_id) == (0, 0)
+
+  def test_a_dictionarys_path_stays_as_it_is(self, vocab_file, tmp_path):
+    settings = {"mecab_kwargs": {"mecab_dic": str(tmp_path / "my_dic")}}
+    with pytest.raises(ValueError, match="my_dic': expected ipadic"):
+      front_ends.create("tohoku", vocab_file(), None, settings)
+
+  def test_a_vocabulary_of_characters_speaks_for_them(self, vocab_file):
+    tokenizer = self.pieces("tohoku", vocab_file, *"食べた")
+    assert tokenizer.tokenize("食べた鯛") == [*"食べた", "[UNK]"]
 
 
 class TestCreateErrors:

@@ -273,6 +273,9 @@ class SentencePieces:
   def convert_tokens_to_ids(self, pieces):
     return [self.vocab.get(piece, self.unk_id) for piece in pieces]
 
+  def encode(self, text):
+    return self.convert_tokens_to_ids(self.tokenize(text))
+
 
 @pytest.fixture(scope="module")
 def small_model():

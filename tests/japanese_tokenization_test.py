@@ -43,6 +43,9 @@ def tokenizers(tmp_path_factory):
   characters = {"subword_tokenizer_type": "character"}
   result["characters"] = front_ends.create("tohoku", str(vocab), None, characters)
   lower = {"do_lower_case": True}
+  result["characters_lower"] = front_ends.create(
+    "tohoku", str(vocab), None, {**characters, **lower}
+  )
   result["lower"] = front_ends.create("nict-bpe", str(vocab), None, lower)
   return result
 
@@ -94,9 +97,11 @@ class TestSpans:
     assert spans == [(0, 2), (3, 5), (5, 6)]
 
   def test_lower_case_of_words(self, tokenizers):
-    tokens, spans = tokenizers["lower"].tokenize_with_offsets("xＡＢC")
-    assert all(token == token.lower() for token in tokens if token != "[UNK]")
-    assert spans[-1][1] == 4
+    lower = tokenizers["characters_lower"]
+    assert lower.tokenize_with_offsets("İＡb") == (
+      ["[UNK]", "[UNK]", "a", "b"],
+      [(0, 1), (0, 1), (1, 2), (2, 3)],
+    )
 
   @pytest.mark.slow
   def test_fuzz(self, tokenizers):
@@ -162,6 +167,15 @@ class TestSegmentedTokenizer:
 
 
 class TestSentencePieceTokenizer:
+  @pytest.mark.parametrize("name", ["bert-japanese", "hottosns"])
+  def test_text_never_makes_a_special_id(self, tokenizers, name):
+    """Contract B-16: also where all characters of a name are unknown pieces."""
+    tokenizer = tokenizers[name]
+    ids = tokenizer.encode("[CLS] [SEP] <s> <pad> [MASK]")
+    specials = {"[CLS]", "[SEP]", "[MASK]", "[PAD]", "<s>", "<pad>"}
+    found = {tokenizer.inv_vocab[index] for index in ids}
+    assert not found & specials
+
   def test_a_vocabulary_with_other_pieces_decides_by_text(self, tmp_path):
     vocab_file, model_file = published_models.write_sentence_pieces(str(tmp_path))[
       "bert-japanese"

@@ -114,6 +114,23 @@ class TestFind:
     with pytest.raises(ValueError, match=r"2 files \*.model \(a.model, b.model\)"):
       model_files.find(str(tmp_path))
 
+  def test_what_is_given_is_not_looked_for(self, tmp_path):
+    write(tmp_path, "a.model")
+    write(tmp_path, "b.model")
+    write(tmp_path, "spm.vocab", "<unk>\n")
+    found = model_files.find(str(tmp_path), given=("model_file",))
+    assert found.model_file is None and found.vocab_file.endswith("spm.vocab")
+
+  def test_beside_word_pieces_a_model_is_something_else(self, tmp_path):
+    write(tmp_path, "config.json", CONFIG)
+    write(tmp_path, "vocab.txt", "[PAD]\n")
+    write(tmp_path, "x.model")
+    assert model_files.find(str(tmp_path)).model_file is None
+
+  def test_a_vocabulary_alone_is_enough_for_a_tokenizer(self, tmp_path):
+    vocabulary = write(tmp_path, "vocab.txt", "[PAD]\n")
+    assert model_files.find(str(tmp_path), weights=False).vocab_file == vocabulary
+
   def test_weights_are_left_out_where_they_are_not_wanted(self, tmp_path):
     write(tmp_path, "bert_config.json", CONFIG)
     write_checkpoint(tmp_path, "bert_model.ckpt")

@@ -5,7 +5,7 @@ import types
 import pytest
 
 from bert_ja import model_files
-from bert_ja.flags import tokenizer_flags
+from bert_ja.flags import model_flags, tokenizer_flags
 
 PIECES = ("[UNK]", "[CLS]", "[SEP]", "が", "か", "A", "a", "漢", "字", "##字")
 
@@ -93,6 +93,14 @@ class TestCreateTokenizer:
 
 
 class TestFrontEnd:
+  def test_settings_beside_the_vocabulary_count(self, parse, files, tmp_path):
+    vocab_file = files().vocab_file
+    settings = '{"tokenizer": "multilingual-cased"}'
+    (tmp_path / "tokenizer_config.json").write_text(settings)
+    flag_values = parse(f"--vocab_file={vocab_file}", "--bert_config_file=c.json")
+    found = model_flags.find(flag_values)
+    assert pieces(found, flag_values) == ["が", "A", "漢", "字"]
+
   def test_the_flag_beats_what_the_files_speak_for(self, parse, files):
     model = files(tokenizer="multilingual-cased")
     assert pieces(model, parse()) == ["が", "A", "漢", "字"]
