@@ -247,6 +247,9 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     self.settings = dict(settings or {})
     self._known_ids = _IdsWithDefault(vocab, self.unk_id)
     self.ids_of_model = self._match_ids()
+    if self.ids_of_model is not None:
+      self._id_of_model = self.ids_of_model.__getitem__
+      self._has_models_ids = self.ids_of_model == list(range(len(self.ids_of_model)))
     self._lower_case = normalization.LowerCase()
 
   def __reduce__(self):
@@ -277,7 +280,7 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
       return self.convert_tokens_to_ids(self.tokenize(text))
     text = tokenization.convert_to_unicode(text)
     ids = self.sentence_piece.ids(text.lower() if self.do_lower_case else text)
-    return list(map(self.ids_of_model.__getitem__, ids))
+    return ids if self._has_models_ids else list(map(self._id_of_model, ids))
 
   def _match_ids(self):
     """Value of `ids_of_model`."""

@@ -88,7 +88,7 @@ def run(script_arguments, **environment):
   return finish(start(script_arguments, **environment))
 
 
-SEPARATOR = "\n=== next run ===\n"
+SEPARATOR = "=== next run ==="
 _MANY = """
 import json, sys
 from absl import flags
@@ -116,7 +116,7 @@ def run_many(jobs, **environment):
   """
   program = [sys.executable, "-c", _MANY, f"--jobs={json.dumps(jobs)}"]
   process = subprocess.Popen(
-    [*program, f"--separator={SEPARATOR.strip()}"],
+    [*program, f"--separator={SEPARATOR}"],
     cwd=_ROOT,
     env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
     stdout=subprocess.PIPE,
