@@ -170,10 +170,11 @@ class Job:
     }
     distribution.check_paths(runtime, paths)
     self.files = files
-    self.front_end = tokenizer_flags.choose(files, FLAGS).name
+    choice = tokenizer_flags.choose(files, FLAGS)
+    self.front_end = choice.name
     self.config = model_flags.load_config(files, self.front_end)
     model_flags.check_length(FLAGS.max_seq_length, self.config, files)
-    self.tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS)
+    self.tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS, choice)
     tokenizer_flags.check(self.tokenizer, self.config, files)
     # A trained model keeps its labels; training takes those of its data.
     labels = None if FLAGS.do_train else files.task.get("labels")

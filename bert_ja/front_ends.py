@@ -118,7 +118,7 @@ def create(
     ValueError: an unknown name, or files that do not fit the front end.
   """
   front_end = get(name)
-  settings = {k: v for k, v in (settings or {}).items() if v is not None}
+  settings = _given(settings)
   if front_end.pieces == "sentencepiece":
     return _sentence_piece_tokenizer(name, vocab_file, model_file, settings)
   if model_file:
@@ -127,8 +127,7 @@ def create(
       "--model_file out or choose bert-japanese or hottosns"
     )
   if front_end.pieces == "google":
-    switches = {"do_lower_case": front_end.do_lower_case}
-    switches |= {k: settings[k] for k in GOOGLE_SWITCHES if k in settings}
+    switches = _google_switches(front_end, settings)
     return tokenization.FullTokenizer(vocab_file, **switches)
   vocab = tokenization.load_vocab(vocab_file)
   tokenization.check_special_tokens(vocab, front_end.special_tokens, vocab_file)
@@ -146,6 +145,15 @@ def get(name: str) -> FrontEnd:
       f"--tokenizer={name} is not known; choose auto, {', '.join(FRONT_ENDS)}"
     )
   return FRONT_ENDS[name]
+
+
+def _given(settings):
+  return {k: v for k, v in (settings or {}).items() if v is not None}
+
+
+def _google_switches(front_end, settings):
+  given = {name: settings[name] for name in GOOGLE_SWITCHES if name in settings}
+  return {"do_lower_case": front_end.do_lower_case, **given}
 
 
 def _sentence_piece_tokenizer(name, vocab_file, model_file, settings):
@@ -255,14 +263,12 @@ def words_of(
     ValueError: the front end has no words.
   """
   front_end = get(name)
-  settings = {k: v for k, v in (settings or {}).items() if v is not None}
+  settings = _given(settings)
   lower = settings.get("do_lower_case", front_end.do_lower_case)
   if front_end.pieces == "sentencepiece":
     raise ValueError(f"--tokenizer={name} has pieces and no words")
   if front_end.pieces == "google":
-    switches = {"do_lower_case": lower}
-    switches |= {k: settings[k] for k in GOOGLE_SWITCHES[1:] if k in settings}
-    return tokenization.BasicTokenizer(**switches).tokenize
+    return tokenization.BasicTokenizer(**_google_switches(front_end, settings)).tokenize
   normalizer = _NORMALIZERS[front_end.normalizer]()
   segmenter = front_end.segmenter
   if name == "tohoku":

@@ -141,8 +141,7 @@ class SegmentedTokenizer(tokenization.Tokenizer):
     Raises:
       ValueError: text is neither str nor bytes.
     """
-    text = self.normalizer(tokenization.convert_to_unicode(text))
-    words = self.segmenter.split(text)
+    words = self._words(text)
     return list(itertools.chain.from_iterable(map(self._pieces.__getitem__, words)))
 
   def tokenize_with_offsets(self, text: str | bytes) -> tuple[list[str], list[Span]]:
@@ -173,9 +172,12 @@ class SegmentedTokenizer(tokenization.Tokenizer):
     Raises:
       ValueError: text is neither str nor bytes.
     """
-    text = self.normalizer(tokenization.convert_to_unicode(text))
-    words = self.segmenter.split(text)
+    words = self._words(text)
     return list(itertools.chain.from_iterable(map(self._ids.__getitem__, words)))
+
+  def _words(self, text):
+    text = self.normalizer(tokenization.convert_to_unicode(text))
+    return self.segmenter.split(text)
 
   def _word_ids(self, word):
     return tuple(self.convert_tokens_to_ids(self._split_word(word)))
@@ -267,8 +269,7 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     Raises:
       ValueError: text is neither str nor bytes.
     """
-    text = tokenization.convert_to_unicode(text)
-    return self.sentence_piece.pieces(text.lower() if self.do_lower_case else text)
+    return self.sentence_piece.pieces(self._normalized(text))
 
   def encode(self, text: str | bytes) -> list[int]:
     """Ids of the pieces of a text: in less time than of the pieces of `tokenize`.
@@ -278,9 +279,12 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     """
     if self.ids_of_model is None:
       return self.convert_tokens_to_ids(self.tokenize(text))
-    text = tokenization.convert_to_unicode(text)
-    ids = self.sentence_piece.ids(text.lower() if self.do_lower_case else text)
+    ids = self.sentence_piece.ids(self._normalized(text))
     return ids if self._has_models_ids else list(map(self._id_of_model, ids))
+
+  def _normalized(self, text):
+    text = tokenization.convert_to_unicode(text)
+    return text.lower() if self.do_lower_case else text
 
   def _match_ids(self):
     """Value of `ids_of_model`."""
@@ -327,9 +331,11 @@ class _IdsWithDefault(dict):
 def _original_span(aligned: normalization.Aligned, start: int, end: int) -> Span:
   if start < end:
     return aligned.starts[start], aligned.ends[end - 1]
-  # An empty span stays where it is: before the character that follows.
-  place = aligned.starts[start] if start < len(aligned.text) else aligned.ends[-1:]
-  place = place if isinstance(place, int) else next(iter(place), 0)
+  # An empty span stays where it is: before the character that follows, or at the end.
+  if start < len(aligned.text):
+    place = aligned.starts[start]
+  else:
+    place = aligned.ends[-1] if aligned.text else 0
   return place, place
 
 

@@ -1,9 +1,12 @@
 """Fixtures that several test files share; nothing here imports TensorFlow."""
 
+import os
 import pathlib
 
 import numpy as np
 import pytest
+
+from tests import published_models
 
 _TESTS = pathlib.Path(__file__).parent
 
@@ -40,3 +43,28 @@ def shared_golden():
   if not directory.is_dir():
     pytest.skip("the original's stored outputs are not on this machine")
   return directory
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+  """{front end: [directories]} of tiny models in the published layouts."""
+  return published_models.write_all(str(tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture
+def jumanpp(tmp_path, monkeypatch):
+  """A program that speaks Juman++'s output form, on PATH."""
+  folder = published_models.install_jumanpp(str(tmp_path))
+  monkeypatch.setenv("PATH", folder, prepend=os.pathsep)
+
+
+@pytest.fixture
+def vocab_file(tmp_path):
+  """Function: pieces after the special ones -> path."""
+
+  def write(*pieces, specials=published_models.SPECIALS, name="vocab.txt"):
+    path = tmp_path / name
+    path.write_text("\n".join((*specials, *pieces)) + "\n", encoding="utf-8")
+    return str(path)
+
+  return write

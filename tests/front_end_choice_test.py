@@ -6,7 +6,6 @@ import os
 import pytest
 
 from bert_ja import front_end_choice, front_ends, model_files
-from tests import published_models
 
 _FULL_WIDTH_DIGITS = {ord(str(d)): chr(0xFF10 + d) for d in range(10)}
 
@@ -14,29 +13,6 @@ _FULL_WIDTH_DIGITS = {ord(str(d)): chr(0xFF10 + d) for d in range(10)}
 def write_settings(directory, name, **values):
   with open(os.path.join(directory, name), "w", encoding="utf-8") as writer:
     json.dump(values, writer)
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-  return published_models.write_all(str(tmp_path_factory.mktemp("models")))
-
-
-@pytest.fixture
-def jumanpp(tmp_path, monkeypatch):
-  folder = published_models.install_jumanpp(str(tmp_path))
-  monkeypatch.setenv("PATH", folder, prepend=os.pathsep)
-
-
-@pytest.fixture
-def vocab_file(tmp_path):
-  """Function: pieces after the special ones -> path."""
-
-  def write(*pieces, specials=published_models.SPECIALS, name="vocab.txt"):
-    path = tmp_path / name
-    path.write_text("\n".join((*specials, *pieces)) + "\n", encoding="utf-8")
-    return str(path)
-
-  return write
 
 
 class TestChoose:

@@ -3,7 +3,6 @@
 import collections
 import io
 import itertools
-import pathlib
 import random
 import sys
 import tarfile
@@ -18,10 +17,10 @@ from benchmarks import plain_tokenizer
 from bert_ja import graph_tokenization, japanese_tokenization, tokenization
 from bert_ja.data import pair_features
 from bert_ja.ja import normalization, segmenters, sentence_piece
+from tests.ja.texts import shared
 
 pytest.importorskip("tensorflow_text", reason="needs the extra bert_ja[text]")
 
-SHARED = pathlib.Path(__file__).resolve().parents[1] / ".." / "shared"
 FIXTURE = ["[UNK]", "[CLS]", "[SEP]", "want", "##want", "##ed", "wa", "un", "runn"]
 FIXTURE += ["##ing", ",", "か", "##っ", "##た", "東", "京", "[PAD]", "σ", "##ς"]
 SWITCHES = [(False, None, True), (True, None, True), (True, False, False)]
@@ -44,13 +43,6 @@ TEXTS = st.text(
   ),
   max_size=30,
 )
-
-
-def shared(name):
-  path = SHARED / name
-  if not path.exists():
-    pytest.skip(f"{name} is not on this machine")
-  return path
 
 
 def livedoor_lines(count):

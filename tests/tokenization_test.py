@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from benchmarks import plain_tokenizer, tokenizer_benchmark
 from bert_ja import tokenization
+from tests.ja.texts import shared
 
-SHARED = pathlib.Path(__file__).resolve().parents[1] / ".." / "shared"
 FIXTURE = ["[UNK]", "[CLS]", "[SEP]", "want", "##want", "##ed", "wa", "un", "runn"]
 FIXTURE += ["##ing", ","]
 SWITCHES = list(itertools.product([False, True], [None, False, True], [False, True]))
@@ -41,13 +41,6 @@ TEXTS = st.text(
   ),
   max_size=30,
 )
-
-
-def shared(name):
-  path = SHARED / name
-  if not path.exists():
-    pytest.skip(f"{name} is not on this machine")
-  return path
 
 
 def write_vocab(folder, tokens, name="vocab.txt"):

@@ -57,12 +57,15 @@ def choose(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   return front_end_choice.Choice(name, "--tokenizer names it", files.tokenizer_settings)
 
 
-def create_tokenizer(files: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+def create_tokenizer(
+  files: Any, flag_values: flags.FlagValues = flags.FLAGS, choice: Any = None
+) -> Any:
   """Tokenizer of a model: given flags, else its settings, else its front end's defaults.
 
   Args:
     files: `model_files.ModelFiles`.
     flag_values: parsed flags.
+    choice: what `choose` gave, for a caller that has it.
 
   Raises:
     FileNotFoundError: no such file.
@@ -72,7 +75,7 @@ def create_tokenizer(files: Any, flag_values: flags.FlagValues = flags.FLAGS) ->
   """
   from bert_ja import front_ends
 
-  choice = choose(files, flag_values)
+  choice = choice or choose(files, flag_values)
   front_end = front_ends.get(choice.name)
   logging.info(
     "Tokenizer: %s (%s): %s", choice.name, choice.reason, front_end.description
