@@ -5,15 +5,12 @@ cores for many texts, and `cached_features`, which does the work once.
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
-from bert_ja import text_io
-from bert_ja.data import parallel, records
+from bert_ja.data import feature_cache, parallel, records
 
 _LOGGED_EXAMPLES = 5
 _LOG_EVERY = 10_000
@@ -229,29 +226,21 @@ def cached_features(
   Returns:
     Whether examples were converted.
   """
-  key_file = f"{output_file}.key"
-  key = _cache_key(examples, label_list, max_seq_length, tokenizer)
-  if key is not None and _is_current(output_file, key_file, key):
-    kept = output_file
-  else:
-    kept = f"{cache_dir}/{key}.tf_record" if cache_dir and key else None
-    kept = kept if kept and text_io.exists(kept) else None
+  settings = (_CACHE_FORMAT, max_seq_length, list(label_list))
+  key = feature_cache.content_key(tokenizer, settings, map(_key_row, examples))
+  store = feature_cache.Store(output_file, key, cache_dir)
   arguments = (label_list, max_seq_length, tokenizer)
+  kept = store.reuse()
   if kept:
     logging.info("%d examples were converted before: %s", len(examples), kept)
     for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
       convert_single_example(index, example, *arguments)
-    if kept != output_file:
-      _store(output_file, key_file, key, lambda: text_io.copy(kept, output_file))
     return False
 
   def convert():
     file_based_convert_examples_to_features(examples, *arguments, output_file, progress)
 
-  _store(output_file, key_file, key, convert)
-  if cache_dir and key:
-    text_io.makedirs(cache_dir)
-    text_io.copy(output_file, f"{cache_dir}/{key}.tf_record")
+  store.fill(convert)
   return True
 
 
@@ -362,33 +351,7 @@ def _encode(features):
   )
 
 
-def _cache_key(examples, label_list, max_seq_length, tokenizer):
-  fingerprint = getattr(tokenizer, "fingerprint", None)
-  if not fingerprint:
-    return None
-  digest = hashlib.sha256()
-
-  def add(*values):
-    digest.update(json.dumps(values).encode("ascii") + b"\n")
-
-  add(_CACHE_FORMAT, max_seq_length, fingerprint, list(label_list))
-  for example in examples:
-    if isinstance(example, PaddingInputExample):
-      add()
-    else:
-      add(example.text_a, example.text_b, example.label)
-  return digest.hexdigest()
-
-
-def _is_current(output_file, key_file, key):
-  if not (text_io.exists(output_file) and text_io.exists(key_file)):
-    return False
-  # With its size, since another program may have written over the records.
-  return text_io.read_lines(key_file) == [key, str(text_io.size(output_file))]
-
-
-def _store(output_file, key_file, key, write):
-  text_io.remove(key_file)  # first: an old key must never stand beside new records
-  write()
-  if key is not None:
-    text_io.write_text(key_file, f"{key}\n{text_io.size(output_file)}\n")
+def _key_row(example):
+  if isinstance(example, PaddingInputExample):
+    return ()
+  return example.text_a, example.text_b, example.label
