@@ -36,6 +36,8 @@ _JAPANESE_FONTS = (
   "Meiryo",
   "MS Gothic",
 )
+_MOST_POINTS = 2000  # more than the dots of a picture's width
+_MARK_STYLES = (":", "-.", "--")
 _MOST_COUNTED_CLASSES = 40  # more cells than this a side have no room for numbers
 
 
@@ -103,6 +105,45 @@ def _lines(history, names):
         label = name if name.startswith(f"{split}_") else f"{split} {name}".strip()
         lines.append((label, *zip(*points, strict=True)))
   return lines
+
+
+def threshold_curve(
+  thresholds: np.ndarray,
+  scores: Mapping[str, np.ndarray],
+  marks: Mapping[str, float],
+) -> bytes:
+  """Draws scores by the no-answer threshold, and some thresholds as upright lines.
+
+  The lowest and highest hundredth of the thresholds lie outside of the picture, since
+  single odds may be far from all others.
+
+  Args:
+    thresholds: float [T], ascending.
+    scores: by name, float [T] in percent.
+    marks: thresholds by name, at most three; those outside of the picture are left out.
+
+  Returns:
+    PNG data.
+  """
+  low, high = np.quantile(thresholds, [0.01, 0.99])
+  margin = 0.02 * (high - low) or 1.0
+  shown = np.unique(np.linspace(0, len(thresholds) - 1, _MOST_POINTS, dtype=int))
+  figure = _new_figure(6.5, 4)
+  axes = figure.add_subplot()
+  for name, values in scores.items():
+    label = name.replace("_", " ")
+    # Between two odds the scores stay what they are at the lower one.
+    axes.plot(thresholds[shown], values[shown], label=label, drawstyle="steps-post")
+  for (name, threshold), style in zip(marks.items(), _MARK_STYLES, strict=False):
+    if low - margin <= threshold <= high + margin:
+      label = f"{name} ({threshold:.4g})"
+      axes.axvline(threshold, color="gray", linestyle=style, linewidth=1, label=label)
+  axes.set_xlim(low - margin, high + margin)
+  axes.set_xlabel("no-answer threshold")
+  axes.set_ylabel("score (%)")
+  axes.grid(alpha=0.3)
+  axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3, frameon=False)
+  return _png(figure)
 
 
 def confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> bytes:
