@@ -1,0 +1,519 @@
+"""Runs many programs: some at a time, or as jobs of a scheduler, each of them once.
+
+A run has a directory, in which this module keeps
+
+  log.txt      what the program printed, in all its starts;
+  run.json     its arguments and its state; "finished" after status 0 with a result;
+  job.sh       what a scheduler runs, and
+  status.txt   the status that job.sh writes when the program has ended.
+
+Starting the same runs again passes over the finished ones and starts the others once
+more: a program that can go on from where it was finds its own files. A run that has got
+other arguments starts afresh; its earlier directory is set aside.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import fcntl
+import math
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO
+
+from absl import logging
+
+from bert_ja import stopping, text_io
+
+_LOOK_SECONDS = 0.2  # between two looks at processes, or for a request to stop
+_LOG, _RECORD, _SCRIPT, _STATUS = "log.txt", "run.json", "job.sh", "status.txt"
+
+# States of a run: those in run.json, and OPEN for one that is to be started.
+OPEN = "open"
+STARTED = "started"  # by this module; without an end it was interrupted, or failed
+SUBMITTED = "submitted"  # a scheduler has it
+PRINTED = "printed"  # its command was handed out
+FINISHED = "finished"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A program to run to its end.
+
+  Attributes:
+    name: what messages call it; no two runs have the same.
+    program: what is started, such as an interpreter and a script.
+    arguments: of the program. A run whose arguments were others is another run; the
+      program may move.
+    directory: its own; created where missing.
+    result_file: what the program leaves when all went well.
+  """
+
+  name: str
+  program: tuple[str, ...]
+  arguments: tuple[str, ...]
+  directory: str
+  result_file: str
+
+  @property
+  def command(self) -> str:
+    """The command line, quoted for a shell."""
+    return shlex.join([*self.program, *self.arguments])
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """How runs are run.
+
+  Attributes:
+    jobs: processes at a time.
+    submit: command that takes the path of a script behind its own arguments and puts
+      it into the queue of a scheduler; None to run the programs here.
+    wait: with `submit`, return when all jobs have ended, not when all are submitted.
+    poll_seconds: with `submit`, between two looks for ended jobs.
+    forget_jobs: run again what was submitted and left no status: jobs that the
+      scheduler has lost or killed.
+    grace_seconds: what processes get to end by themselves when asked to stop.
+  """
+
+  jobs: int = 1
+  submit: str | None = None
+  wait: bool = True
+  poll_seconds: float = 10.0
+  forget_jobs: bool = False
+  grace_seconds: float = 60.0
+
+
+@dataclasses.dataclass
+class Outcome:
+  """Runs by how they ended: `failed` says why; `under_way` have not ended."""
+
+  finished: list[Run]
+  failed: dict[Run, str]
+  under_way: list[Run]
+
+  def check(self) -> None:
+    """Checks that none failed.
+
+    Raises:
+      ValueError: names each that did, with the last line of its log.
+    """
+    if self.failed:
+      reasons = "; ".join(f"{run.name}: {why}" for run, why in self.failed.items())
+      total = len(self.finished) + len(self.failed) + len(self.under_way)
+      raise ValueError(
+        f"{len(self.failed)} of {total} runs failed: {reasons}. Each has a {_LOG} in "
+        "its directory; the same command starts them again"
+      )
+
+
+def run_all(
+  runs: Sequence[Run],
+  options: Options = Options(),
+  on_end: Callable[[Run, str | None], None] = lambda run, failure: None,
+) -> Outcome:
+  """Runs what is not finished; one that fails does not stop the others.
+
+  SIGINT and SIGTERM are handed to the processes started here, as SIGTERM; jobs of a
+  scheduler go on.
+
+  Args:
+    runs: in the order in which they are started.
+    options: how.
+    on_end: called with each run that ends in this call, and why it failed or None. An
+      exception in it ends all processes.
+
+  Returns:
+    How they ended, those that were finished before included.
+
+  Raises:
+    ValueError: two runs share a name or directory; the scheduler's command fails; or
+      jobs are with a scheduler while the runs shall be run here.
+    KeyboardInterrupt, SystemExit: asked to stop.
+  """
+  _check_distinct(runs)
+  queue = _Queue(options, on_end)
+  for run in runs:
+    queue.add(run)
+  with stopping.StopRequest() as stop:
+    try:
+      queue.work(stop)
+    finally:
+      queue.end_processes()
+    if stop.requested:
+      stop.leave(
+        f"Stopped; {len(queue.open)} of {len(runs)} runs have not ended. The same "
+        "command continues."
+      )
+  queue.outcome.under_way = queue.open
+  return queue.outcome
+
+
+def commands_of(runs: Sequence[Run], forget_jobs: bool = False) -> Iterator[str]:
+  """Command lines of the runs that are not finished, to be run by other means.
+
+  From here on, each of them counts as finished as soon as its result file is there.
+
+  Args:
+    runs: all runs.
+    forget_jobs: see `Options`.
+
+  Raises:
+    ValueError: a run is under way.
+  """
+  _check_distinct(runs)
+  for run in runs:
+    state = state_of(run)
+    if state == FINISHED:
+      continue
+    if state == SUBMITTED and not forget_jobs:
+      raise ValueError(
+        f"{run.name} is with a scheduler: wait for it, or give --forget_jobs"
+      )
+    log = _claim(run)
+    if log is None:
+      raise ValueError(f"{run.name} is running: wait for it, or end it")
+    _prepare(run, PRINTED, log).close()
+    yield run.command
+
+
+def state_of(run: Run) -> str:
+  """OPEN, SUBMITTED (and not ended) or FINISHED, after a look at its files."""
+  return _settle(run)[0]
+
+
+def _settle(run):
+  """(state, why its job has failed or None); records the end of what has ended."""
+  record = _record(run)
+  if record.get("arguments") != list(run.arguments):
+    return OPEN, None
+  state, has_result = record["state"], os.path.exists(run.result_file)
+  if state == SUBMITTED:
+    status = _job_status(run)
+    if status is None:
+      return SUBMITTED, None
+    failure = _finish(run, status)
+    return (OPEN, failure) if failure else (FINISHED, None)
+  if state == PRINTED and has_result:
+    _finish(run, 0)
+  is_finished = state in (PRINTED, FINISHED) and has_result
+  return (FINISHED if is_finished else OPEN), None
+
+
+def _check_distinct(runs):
+  for what in ("name", "directory"):
+    counts = collections.Counter(getattr(run, what) for run in runs)
+    twice = [value for value, count in counts.items() if count > 1]
+    if twice:
+      raise ValueError(f"two runs have the same {what}: {twice[0]}")
+
+
+# --- The queue -----------------------------------------------------------------------
+
+
+class _Queue:
+  """Runs that wait, those that have a job, and what has come of the others."""
+
+  def __init__(self, options, on_end):
+    submits = options.submit is not None
+    self._submits, self._forget_jobs = submits, options.forget_jobs
+    self._waits = options.wait or not submits
+    self._on_end = on_end
+    self._place = _Scheduler(options) if submits else _Processes(options)
+    self._waiting, self._jobs = collections.deque(), {}
+    self._told = set()
+    self.outcome = Outcome([], {}, [])
+
+  @property
+  def open(self):
+    return [*self._jobs, *self._waiting]
+
+  def add(self, run):
+    state, failure = _settle(run)
+    if failure:
+      logging.warning("%s failed and is started again: %s", run.name, failure)
+    if state == FINISHED:
+      self.outcome.finished.append(run)
+    elif state != SUBMITTED or self._forget_jobs:
+      self._waiting.append(run)
+    elif self._submits:
+      self._jobs[run] = None
+    else:
+      raise ValueError(
+        f"{run.name} is with a scheduler: give --submit to wait for it, or "
+        "--forget_jobs to run it here"
+      )
+
+  def work(self, stop):
+    while self.open and not stop.requested:
+      self._start_some()
+      if not self._waits:
+        return
+      self._collect()
+      if self.open:
+        _sleep(self._place.look_seconds, stop)
+
+  def end_processes(self):
+    self._place.stop(list(self._jobs.values()))
+
+  def _start_some(self):
+    for _ in range(len(self._waiting)):
+      if len(self._jobs) >= self._place.most_at_a_time:
+        return
+      run = self._waiting.popleft()
+      log = _claim(run)
+      if log is None:
+        self._look_again_later(run)
+        continue
+      if state_of(run) == FINISHED:  # another process has done it
+        log.close()
+        self._end(run, None)
+      else:
+        self._jobs[run] = self._place.start(run, log)
+
+  def _look_again_later(self, run):
+    if run not in self._told:
+      logging.info("%s is running in another process: waiting for that", run.name)
+    self._told.add(run)
+    self._waiting.append(run)
+
+  def _collect(self):
+    for run, job in list(self._jobs.items()):
+      status = self._place.status(run, job)
+      if status is not None:
+        failure = _finish(run, status)
+        self._place.release(self._jobs.pop(run))
+        self._end(run, failure)
+
+  def _end(self, run, failure):
+    if failure:
+      self.outcome.failed[run] = failure
+    else:
+      self.outcome.finished.append(run)
+    self._on_end(run, failure)
+
+
+def _sleep(seconds, stop):
+  """Python goes on sleeping after a signal, so sleep in short pieces."""
+  end = time.monotonic() + seconds
+  while not stop.requested and (left := end - time.monotonic()) > 0:
+    time.sleep(min(_LOOK_SECONDS, left))
+
+
+class _Processes:
+  """Runs programs as children of this process, each in a process group of its own."""
+
+  look_seconds = _LOOK_SECONDS
+
+  def __init__(self, options):
+    self.most_at_a_time = options.jobs
+    self._grace_seconds = options.grace_seconds
+
+  def start(self, run, log):
+    log = _prepare(run, STARTED, log)
+    # The child inherits the log's lock, and holds it as long as it lives, even when
+    # this process is killed. This one holds it until the end is recorded.
+    process = subprocess.Popen(
+      [*run.program, *run.arguments],
+      stdin=subprocess.DEVNULL,
+      stdout=log,
+      stderr=subprocess.STDOUT,
+      start_new_session=True,
+    )
+    return process, log
+
+  def status(self, run, job):
+    del run
+    return job[0].poll()
+
+  def release(self, job):
+    job[1].close()
+
+  def stop(self, jobs):
+    running = [process for process, _ in jobs if process.poll() is None]
+    for process in running:
+      _send(process, signal.SIGTERM)
+    end = time.monotonic() + self._grace_seconds
+    try:
+      for process in running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+          process.wait(max(0, end - time.monotonic()))
+    finally:  # also when a second SIGINT ends the waiting
+      for process in running:
+        if process.poll() is None:
+          _send(process, signal.SIGKILL)
+          process.wait()
+      for job in jobs:
+        self.release(job)
+
+
+def _send(process, number):
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(process.pid, number)
+
+
+class _Scheduler:
+  """Hands one script a run to a scheduler; the scripts' status files tell the rest."""
+
+  most_at_a_time = math.inf
+
+  def __init__(self, options):
+    self.look_seconds = options.poll_seconds
+    self._command = shlex.split(options.submit)
+    if not self._command:
+      raise ValueError("--submit is empty; write a command such as 'qsub -q gpu'")
+
+  def start(self, run, log):
+    log = _prepare(run, SUBMITTED, log)
+    log.close()
+    script = os.path.join(run.directory, _SCRIPT)
+    text_io.write_text(script, _job_script(run))
+    os.chmod(script, 0o755)
+    answer = self._submit(run, script)
+    _write_record(run, SUBMITTED, answer)
+    logging.info("%s: %s", run.name, answer or "submitted")
+
+  def _submit(self, run, script):
+    """What the scheduler answers; run.json says OPEN again if it refuses."""
+    command = [*self._command, script]
+    # A file, not a pipe: a pipe would be open until the last process that inherited it
+    # has ended, which may be the job itself.
+    with tempfile.TemporaryFile() as output:
+      try:
+        status = subprocess.run(
+          command,
+          stdin=subprocess.DEVNULL,
+          stdout=output,
+          stderr=subprocess.STDOUT,
+          cwd=run.directory,
+          check=False,
+        ).returncode
+      except OSError as error:
+        _write_record(run, OPEN)
+        raise ValueError(f"--submit: {command[0]}: {error.strerror}") from None
+      output.seek(0)
+      answer = " ".join(output.read().decode("utf-8", "replace").split())
+    if status:
+      _write_record(run, OPEN)
+      raise ValueError(
+        f"--submit: {shlex.join(command)} ended with status {status}: {answer}"
+      )
+    return answer
+
+  def status(self, run, job):
+    del job
+    return _job_status(run)
+
+  def release(self, job):
+    """The log was closed when the job was submitted."""
+
+  def stop(self, jobs):
+    """The scheduler's jobs go on."""
+
+
+def _job_script(run):
+  log, status = (
+    shlex.quote(os.path.join(run.directory, name)) for name in (_LOG, _STATUS)
+  )
+  return (
+    "#!/bin/sh\n"
+    "# A scheduler's signal is for the program; its status is written all the same.\n"
+    "trap : INT TERM USR1 USR2 XCPU\n"
+    f"{run.command} >> {log} 2>&1\n"
+    "status=$?\n"
+    f"echo $status > {status}.tmp && mv {status}.tmp {status}\n"
+    "exit $status\n"
+  )
+
+
+# --- Files of a run ------------------------------------------------------------------
+
+
+def _record(run):
+  path = os.path.join(run.directory, _RECORD)
+  return text_io.read_json(path) if os.path.exists(path) else {}
+
+
+def _write_record(run, state, answer=None):
+  record = {"name": run.name, "state": state, "arguments": list(run.arguments)}
+  if answer is not None:
+    record["scheduler"] = answer
+  text_io.write_json(os.path.join(run.directory, _RECORD), record)
+
+
+def _claim(run) -> IO | None:
+  """The run's log, locked for its next process; None while another one runs."""
+  os.makedirs(run.directory, exist_ok=True)
+  log = open(os.path.join(run.directory, _LOG), "ab")  # noqa: SIM115 (the caller closes)
+  try:
+    fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    log.close()
+    return None
+  except OSError:
+    pass  # a file system without locks
+  return log
+
+
+def _prepare(run, state, log):
+  """Makes the directory ready for a start; returns the log, a new one if need be."""
+  if _holds_another(run):
+    log.close()
+    _set_aside(run.directory)
+    log = _claim(run)
+  # What an earlier start left would pass for the result of this one.
+  for path in (run.result_file, os.path.join(run.directory, _STATUS)):
+    text_io.remove(path)
+  _write_record(run, state)
+  return log
+
+
+def _holds_another(run):
+  arguments = _record(run).get("arguments")
+  if arguments is None:
+    return bool(set(os.listdir(run.directory)) - {_LOG})
+  return arguments != list(run.arguments)
+
+
+def _set_aside(directory):
+  number = 1
+  while os.path.exists(target := f"{directory}.old-{number}"):
+    number += 1
+  os.rename(directory, target)
+  logging.info("%s is from other arguments; it is %s now", directory, target)
+
+
+def _job_status(run):
+  """The status that job.sh has written; None before."""
+  path = os.path.join(run.directory, _STATUS)
+  return int(text_io.read_text(path)) if os.path.exists(path) else None
+
+
+def _finish(run, status):
+  """Records an end; returns why it is a failure, or None."""
+  if status < 0:
+    failure = f"ended by signal {-status}"
+  elif status:
+    failure = f"status {status}"
+  elif not os.path.exists(run.result_file):
+    failure = f"left no {run.result_file}"
+  else:
+    _write_record(run, FINISHED)
+    return None
+  line = _last_line(os.path.join(run.directory, _LOG))
+  return f"{failure} ({line})" if line else failure
+
+
+def _last_line(path, most=300):
+  """The end of the last line with text in a log; "" if there is none."""
+  if not os.path.exists(path):
+    return ""
+  with open(path, "rb") as reader:
+    reader.seek(max(0, os.path.getsize(path) - 8192))
+    lines = reader.read().decode("utf-8", "replace").splitlines()
+  return next((line.strip()[-most:] for line in reversed(lines) if line.strip()), "")
