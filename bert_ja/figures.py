@@ -146,6 +146,45 @@ def threshold_curve(
   return _png(figure)
 
 
+def bar_chart(
+  values: np.ndarray, names: Sequence[str], series: Sequence[str], digits: int = 2
+) -> bytes | None:
+  """Draws a group of bars for each name, with each bar's value above it.
+
+  Names that no installed font can draw appear as their numbers, from 1 on.
+
+  Args:
+    values: float [N, K]; NaN for a bar that is missing.
+    names: N texts below the groups.
+    series: K texts for the legend.
+    digits: decimals of the values.
+
+  Returns:
+    PNG data; None if no value is finite.
+  """
+  if not np.isfinite(values).any():
+    return None
+  count, bars = values.shape
+  font = _font_for("".join(names))
+  figure = _new_figure(min(max(5.0, 0.45 * count * bars + 1.5), 30.0), 4)
+  axes = figure.add_subplot()
+  width = 0.8 / bars
+  for number, label in enumerate(series):
+    places = np.arange(count) + (number - (bars - 1) / 2) * width
+    heights = np.where(np.isfinite(values[:, number]), values[:, number], np.nan)
+    drawn = axes.bar(places, heights, width, label=label)
+    texts = ["" if np.isnan(height) else f"{height:.{digits}f}" for height in heights]
+    axes.bar_label(drawn, texts, padding=2, fontsize=7, rotation=90)
+  axes.margins(y=0.2)  # room for the values
+  shown = list(names) if font else [str(number + 1) for number in range(count)]
+  axes.set_xticks(range(count), shown, fontproperties=font, rotation=_rotation(shown))
+  if not font:
+    axes.set_xlabel("rows of the table")
+  axes.grid(alpha=0.3, axis="y")
+  axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=4, frameon=False)
+  return _png(figure)
+
+
 def confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> bytes:
   """Draws counts in cells, shaded by their share of the true label's row.
 
