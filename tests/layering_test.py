@@ -20,6 +20,7 @@ _ROWS = (
   ("text_io", "lazy"),
   ("hugging_face",),
   ("checkpoint",),
+  ("one_pass",),
   ("modeling", "optimization", "distribution", "ja"),
   (
     "tokenization",
@@ -37,9 +38,11 @@ _ROWS = (
     "vocabularies",
     "data",
     "reporting",
+    "run_queue",
     "train_step",
   ),
   ("flags", "tasks", "estimator+training_loop+history"),
+  ("comparison+comparison_file+comparison_plan",),
   ("commands", "__main__", *_SCRIPTS),
 )
 _ROW_OF = {
@@ -66,6 +69,9 @@ _FILES = sorted([*_ROOT.glob("*.py"), *_ROOT.glob("bert_ja/**/*.py")])
 _WITHOUT_TENSORFLOW = (
   "bert_ja.__main__",
   "bert_ja.commands",
+  "bert_ja.comparison",
+  "bert_ja.comparison_file",
+  "bert_ja.comparison_plan",
   "bert_ja.data.pair_features",
   "bert_ja.data.parallel",
   "bert_ja.data.records",
@@ -76,6 +82,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.japanese_tokenization",
   "bert_ja.model_files",
   "bert_ja.reporting",
+  "bert_ja.run_queue",
   "bert_ja.tasks",
   "bert_ja.tokenization",
   *_SCRIPTS,

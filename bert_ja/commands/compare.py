@@ -1,0 +1,135 @@
+"""Train models over a grid of settings, test the best of each, write a table."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+from absl import flags, logging
+
+from bert_ja.flags import command_line
+
+FLAGS = flags.FLAGS
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the flags of this command."""
+  flags.DEFINE_string(
+    "comparison_file",
+    None,
+    "TOML file with script, models, grid and data; see docs/compare.md.",
+    flag_values,
+  )
+  flags.DEFINE_string(
+    "output_dir", None, "Where runs and tables go; created if missing.", flag_values
+  )
+  flags.DEFINE_integer(
+    "jobs", 1, "Runs at a time, on this machine.", 1, flag_values=flag_values
+  )
+  flags.DEFINE_bool(
+    "print_commands",
+    False,
+    "Print the command lines that are to be run now, for other means to run them, and "
+    "run nothing. Started again afterwards, the command goes on with what they left.",
+    flag_values,
+  )
+  flags.DEFINE_string(
+    "submit",
+    None,
+    "Command that puts a script into the queue of a scheduler, such as 'qsub -q gpu': "
+    "each run becomes a job.",
+    flag_values,
+  )
+  flags.DEFINE_bool(
+    "wait",
+    True,
+    "With --submit: return when all jobs have ended. With --nowait, start the command "
+    "again then.",
+    flag_values,
+  )
+  flags.DEFINE_float(
+    "poll_seconds",
+    10.0,
+    "With --submit: seconds between two looks for ended jobs.",
+    0.1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_bool(
+    "forget_jobs",
+    False,
+    "Run again what was submitted and has left no status: jobs that the scheduler has "
+    "killed.",
+    flag_values,
+  )
+
+
+def main(argv: Sequence[str]) -> None:
+  """Runs what is not finished, or prints it."""
+  del argv
+  from bert_ja import comparison, comparison_file, run_queue, text_io
+
+  command_line.require(FLAGS, "comparison_file", "output_dir")
+  if text_io.is_remote(FLAGS.output_dir):
+    raise ValueError(f"--output_dir={FLAGS.output_dir}: expected a local directory")
+  if FLAGS.submit is not None and FLAGS.print_commands:
+    raise ValueError("--submit and --print_commands exclude each other")
+  plan = comparison_file.read(FLAGS.comparison_file)
+  script = script_path(plan.script.name)
+  program = (sys.executable, script)
+  check_flags(plan, script)
+  plan = comparison.convert_data(plan, FLAGS.output_dir)
+  runs = comparison.Comparison(plan, FLAGS.output_dir, program)
+  if FLAGS.print_commands:
+    for line in runs.commands(FLAGS.forget_jobs):
+      print(line)
+    runs.write_summary()
+    return
+  options = run_queue.Options(
+    jobs=FLAGS.jobs,
+    submit=FLAGS.submit,
+    wait=FLAGS.wait,
+    poll_seconds=FLAGS.poll_seconds,
+    forget_jobs=FLAGS.forget_jobs,
+  )
+  if not runs.run(options):
+    logging.info("Jobs are with the scheduler; the same command goes on afterwards.")
+
+
+def script_path(name: str) -> str:
+  """Where a script lies: beside the package, in a checkout and where it is installed.
+
+  Raises:
+    FileNotFoundError: it does not.
+  """
+  path = os.path.join(os.path.dirname(_PACKAGE), name)
+  if not os.path.exists(path):
+    raise FileNotFoundError(f"{path} does not exist; install bert_ja again")
+  return path
+
+
+def check_flags(plan, script: str) -> None:
+  """Checks all runs' flags against those of the script, before any is started.
+
+  Args:
+    plan: `comparison_plan.Plan`.
+    script: path of its script.
+
+  Raises:
+    ValueError: the script has no such flag, or the flag no such value.
+  """
+  spec = importlib.util.spec_from_file_location(f"{plan.script.name}_flags", script)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  for trial in plan.trials(FLAGS.output_dir, ()):
+    flag_values = flags.FlagValues()
+    module.define_flags(flag_values)
+    try:
+      flag_values([script, *trial.run.arguments])
+    except flags.Error as error:
+      raise ValueError(f"{plan.path}: run {trial.run.name}: {error}") from None
+
+
+if __name__ == "__main__":
+  define_flags()
+  command_line.run(main)
