@@ -166,7 +166,11 @@ def bar_chart(
     return None
   count, bars = values.shape
   font = _font_for("".join(names))
-  figure = _new_figure(min(max(5.0, 0.45 * count * bars + 1.5), 30.0), 4)
+  shown = list(names) if font else [str(number + 1) for number in range(count)]
+  inches = min(max(5.0, 0.35 * count * bars + 1.5), 30.0)
+  longest = 0.1 * max(map(len, shown))  # inches, a tenth for each letter
+  fits = longest < inches / count
+  figure = _new_figure(inches, 4 if fits else 4 + longest)
   axes = figure.add_subplot()
   width = 0.8 / bars
   for number, label in enumerate(series):
@@ -176,12 +180,14 @@ def bar_chart(
     texts = ["" if np.isnan(height) else f"{height:.{digits}f}" for height in heights]
     axes.bar_label(drawn, texts, padding=2, fontsize=7, rotation=90)
   axes.margins(y=0.2)  # room for the values
-  shown = list(names) if font else [str(number + 1) for number in range(count)]
-  axes.set_xticks(range(count), shown, fontproperties=font, rotation=_rotation(shown))
+  rotation = 0 if fits else 90
+  axes.set_xticks(range(count), shown, fontproperties=font, rotation=rotation)
   if not font:
     axes.set_xlabel("rows of the table")
   axes.grid(alpha=0.3, axis="y")
-  axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=4, frameon=False)
+  entry = 0.1 * max(map(len, series)) + 0.7  # inches, those of its mark included
+  columns = max(1, int(inches / entry))
+  figure.legend(loc="outside lower center", ncol=columns, frameon=False)
   return _png(figure)
 
 

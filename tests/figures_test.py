@@ -58,8 +58,27 @@ class TestBarChart:
     figures.bar_chart(self.VALUES, ["a", "b", "c"], ["EM", "F1"])
     (axes,) = drawn[0].axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
-    legend = axes.get_legend().get_texts()
-    assert [text.get_text() for text in legend] == ["EM", "F1"]
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["EM", "F1"]
+
+  @pytest.mark.parametrize(
+    ("names", "series"),
+    [
+      (["a model of quite a long name, for once", "b"], ["EM", "F1"]),
+      (["a", "b"], [f"Dev of a long metric, {number}" for number in range(6)]),
+    ],
+  )
+  def test_nothing_is_cut_off_or_crowds_out_the_bars(self, drawn, names, series):
+    figures.bar_chart(np.ones([2, len(series)]), names, series)
+    (figure,) = drawn
+    (axes,) = figure.axes
+    figure.draw_without_rendering()  # at the resolution that boxes are counted in
+    whole = figure.bbox
+    for part in (*axes.get_xticklabels(), *figure.legends[0].get_texts()):
+      box = part.get_window_extent()
+      assert whole.x0 <= box.x0 and box.x1 <= whole.x1
+      assert whole.y0 <= box.y0 and box.y1 <= whole.y1
+    assert axes.get_window_extent().height > 1.5 * figure.dpi
 
   def test_names_that_no_font_draws_become_row_numbers(self, drawn, monkeypatch):
     monkeypatch.setattr(figures, "_font_for", lambda text: None)
