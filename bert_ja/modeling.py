@@ -7,7 +7,6 @@ D = H / N, I intermediate size, V vocabulary, T token types, P positions.
 
 import copy
 import dataclasses
-import functools
 import json
 import math
 import zlib
@@ -16,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_ja import text_io
+from bert_ja import one_pass, text_io
 from bert_ja.checkpoint import (
   get_assignment_map_from_checkpoint as get_assignment_map_from_checkpoint,
 )
@@ -166,11 +165,10 @@ class Precision:
     return cls(compute, tf.float32 if on_cpu else compute)
 
   def matmul(self, a: tf.Tensor, b: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
-    """Matrix product over the last two axes, in `compute`, as `activation`."""
-    product = tf.matmul(
+    """Matrix product over the last two axes, in `compute`."""
+    return tf.matmul(
       tf.cast(a, self.compute), tf.cast(b, self.compute), transpose_b=transpose_b
     )
-    return tf.cast(product, self.activation)
 
 
 class DropoutStream:
@@ -199,20 +197,13 @@ def dropout(
   """Sets elements to zero with probability `dropout_prob`, scales the others up.
 
   The identity without a stream (evaluation) or for a probability of None or 0
-  (A-37). Probabilities are rounded to 1 / 65536: sixteen random bits an element
-  cost a quarter of the usual 64, and random bits are what dropout costs on a CPU.
+  (A-37).
   """
   if stream is None or not dropout_prob:
     return input_tensor
-  dropped = round(dropout_prob * 65536)
-  scale = 65536 / (65536 - dropped)
-  size = tf.size(input_tensor, out_type=tf.int64)
-  bits = tf.random.stateless_uniform(
-    [(size + 3) // 4], stream.next_seed(), minval=None, maxval=None, dtype=tf.uint64
-  )
-  lanes = tf.reshape(tf.bitcast(bits, tf.uint16), [-1])[:size]
-  kept = tf.reshape(lanes >= tf.constant(dropped, tf.uint16), tf.shape(input_tensor))
-  return input_tensor * (tf.cast(kept, input_tensor.dtype) * scale)
+  shape = tf.shape(input_tensor)
+  factor = one_pass.keep_factor(shape, dropout_prob, stream.next_seed())
+  return input_tensor * tf.cast(factor, input_tensor.dtype)
 
 
 def gelu(x: tf.Tensor) -> tf.Tensor:
@@ -256,33 +247,10 @@ def _erf_gelu(x):
   return x * half, half + x * density
 
 
-def _compiled(value_and_slope):
-  """Function of (x, type of the result): an activation in one pass over memory.
-
-  Plain operations pass a dozen times: 2.6 times slower on a CPU. Each new shape is
-  compiled once, which narrow layers do not earn back.
-  """
-
-  @functools.partial(tf.function, jit_compile=True)
-  def forward(x, dtype):
-    value, slope = value_and_slope(tf.cast(x, tf.float32))
-    return tf.cast(value, dtype), slope
-
-  def apply(x, dtype):
-    @tf.custom_gradient
-    def activate(x):
-      value, slope = forward(x, dtype)
-      return value, lambda upstream: tf.cast(
-        tf.cast(upstream, tf.float32) * slope, x.dtype
-      )
-
-    return activate(x)
-
-  return apply
-
-
-_COMPILED_WIDTH = 1024
-_COMPILED = {gelu: _compiled(_tanh_gelu), gelu_erf: _compiled(_erf_gelu)}
+_COMPILED = {
+  gelu: one_pass.activation(_tanh_gelu),
+  gelu_erf: one_pass.activation(_erf_gelu),
+}
 
 _ACTIVATIONS = {
   "": None,
@@ -354,12 +322,16 @@ class Dense(tf.Module):
 
   def __call__(self, x: tf.Tensor) -> tf.Tensor:
     """[R, in] -> [R, out]; a wide activated layer returns the products' type."""
-    product = self.precision.matmul(x, self.kernel)
-    biased = tf.nn.bias_add(product, tf.cast(self.bias, product.dtype))
     compiled = _COMPILED.get(self.activation)
-    if compiled and self.bias.shape[0] >= _COMPILED_WIDTH:
-      return compiled(biased, self.precision.compute)
-    return self.activation(biased)
+    if compiled and one_pass.is_worth_it(min(self.kernel.shape)):
+      bias = self.bias.read_value()
+      return compiled(self.product(x), bias, self.precision.compute)
+    product = tf.cast(self.product(x), self.precision.activation)
+    return self.activation(tf.nn.bias_add(product, tf.cast(self.bias, product.dtype)))
+
+  def product(self, x: tf.Tensor) -> tf.Tensor:
+    """The product alone, in the products' type: [R, in] -> [R, out]."""
+    return self.precision.matmul(x, self.kernel)
 
 
 class LayerNorm(tf.Module):
@@ -412,28 +384,51 @@ class SelfAttention(tf.Module):
 
   def __call__(self, x, mask_adder, stream):
     """[B * S, H] and mask [B, 1, 1, S] -> [B * S, H]."""
-    batch, length = get_shape_list(mask_adder)[0], get_shape_list(mask_adder)[3]
-    num_heads = self.config.num_attention_heads
-    size = self.config.hidden_size
-
-    def heads(projected):  # [B * S, H] -> [B, N, S, D]
-      shape = [batch, length, num_heads, size // num_heads]
-      return tf.transpose(tf.reshape(projected, shape), [0, 2, 1, 3])
-
+    size, num_heads = self.config.hidden_size, self.config.num_attention_heads
+    heads = self._heads_in_one_pass if one_pass.is_worth_it(size) else self._heads
     # Scaled before the product: the query is smaller than the scores.
-    query = self.query(x) * (1.0 / math.sqrt(size // num_heads))
     scores = self.precision.matmul(
-      heads(query), heads(self.key(x)), transpose_b=True
+      heads(self.query, x, mask_adder, 1.0 / math.sqrt(size // num_heads)),
+      heads(self.key, x, mask_adder),
+      transpose_b=True,
     )  # [B, N, S, S]
     # As in the original: padding positions still act as queries; only keys are masked.
-    probs = tf.nn.softmax(tf.cast(scores, tf.float32) + mask_adder)
-    probs = dropout(
-      tf.cast(probs, self.precision.activation),
-      self.config.attention_probs_dropout_prob,
-      stream,
+    dropout_prob = self.config.attention_probs_dropout_prob
+    if one_pass.is_worth_it(size):
+      dropout_prob, seed = _dropout_arguments(dropout_prob, stream)
+      probs = one_pass.attention_probs(scores, mask_adder, dropout_prob, seed)
+    else:
+      probs = tf.nn.softmax(tf.cast(scores, tf.float32) + mask_adder)
+      probs = dropout(probs, dropout_prob, stream)
+    # [B, N, S, D]
+    context = self.precision.matmul(probs, heads(self.value, x, mask_adder))
+    return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, size])
+
+  def _heads(self, dense, x, mask_adder, factor=1.0):
+    """Of one of the three layers, by heads: [B, N, S, D]."""
+    batch, _, _, length = get_shape_list(mask_adder)
+    values = tf.reshape(
+      dense(x) * factor, [batch, length, self.config.num_attention_heads, -1]
     )
-    context = self.precision.matmul(probs, heads(self.value(x)))  # [B, N, S, D]
-    return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch * length, size])
+    return tf.transpose(values, [0, 2, 1, 3])
+
+  def _heads_in_one_pass(self, dense, x, mask_adder, factor=1.0):
+    num_heads = self.config.num_attention_heads
+    return one_pass.split_heads(
+      dense.product(x),
+      dense.bias.read_value(),
+      mask_adder,
+      num_heads,
+      factor,
+      self.precision.compute,
+    )
+
+
+def _dropout_arguments(dropout_prob, stream):
+  """(probability, seed) for `one_pass`; (0, zeros) for none."""
+  if stream is None or not dropout_prob:
+    return 0.0, tf.zeros([2], tf.int64)
+  return dropout_prob, stream.next_seed()
 
 
 class ResidualOutput(tf.Module):
@@ -448,7 +443,18 @@ class ResidualOutput(tf.Module):
 
   def __call__(self, x, residual, stream):
     """[R, in] and [R, H] -> [R, H]."""
-    return self.layer_norm(dropout(self.dense(x), self.dropout_prob, stream) + residual)
+    norm = self.layer_norm
+    if not one_pass.is_worth_it(norm.gamma.shape[0]):
+      return norm(dropout(self.dense(x), self.dropout_prob, stream) + residual)
+    return one_pass.residual_norm(
+      self.dense.product(x),
+      self.dense.bias.read_value(),
+      residual,
+      norm.beta.read_value(),
+      norm.gamma.read_value(),
+      norm.epsilon,
+      *_dropout_arguments(self.dropout_prob, stream),
+    )
 
 
 class TransformerLayer(tf.Module):

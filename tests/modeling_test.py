@@ -173,11 +173,6 @@ class TestDropout:
     deviation = math.sqrt(0.1 * 0.9 * count)
     assert abs((kept == 0).sum() - 0.1 * count) < 5 * deviation
 
-  def test_drops_the_stated_share_in_each_sixteen_bits_of_a_random_number(self):
-    kept = modeling.dropout(tf.ones([4 * 50_000]), 0.3, modeling.DropoutStream(4))
-    shares = (kept.numpy().reshape(-1, 4) == 0).mean(axis=0)
-    assert np.abs(shares - 0.3).max() < 5 * math.sqrt(0.3 * 0.7 / 50_000)
-
   def test_neighbours_are_dropped_independently(self):
     kept = modeling.dropout(tf.ones([100_000]), 0.5, modeling.DropoutStream(5)).numpy()
     both = ((kept[1:] == 0) & (kept[:-1] == 0)).mean()
@@ -185,11 +180,10 @@ class TestDropout:
 
   def test_keeps_the_expectation(self):
     kept = modeling.dropout(tf.ones([1000]), 0.1, modeling.DropoutStream(3)).numpy()
-    rate = round(0.1 * 65536) / 65536
-    np.testing.assert_allclose(kept[kept != 0], 1 / (1 - rate), rtol=1e-6)
+    np.testing.assert_allclose(kept[kept != 0], 1 / 0.9, rtol=1e-6)
 
   @pytest.mark.parametrize("shape", [[1], [3], [5], [3, 7], [2, 1, 9], [0], [2, 0]])
-  def test_takes_sizes_that_are_no_multiple_of_four(self, shape):
+  def test_takes_any_shape(self, shape):
     kept = modeling.dropout(tf.ones(shape), 0.5, modeling.DropoutStream(2))
     assert kept.shape == shape
     assert set(np.unique(kept)) <= {0.0, 2.0}
