@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from absl import logging
 
-from bert_ja import figures, reporting, run_queue, text_io
+from bert_ja import figures, reporting, run_queue, run_state, text_io
 from bert_ja.comparison_plan import Plan, Trial
 
 _TITLES = {
@@ -53,7 +53,7 @@ class Comparison:
     """
     self._plan, self._output_dir = plan, output_dir
     self.trials = plan.trials(output_dir, program)
-    self._failed: dict[run_queue.Run, str] = {}
+    self._failed: dict[run_state.Run, str] = {}
     self._read: dict[str, dict[str, float]] = {}
 
   # --- Runs ---------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Comparison:
     runs = [*(trial.run for trial in self.trials), *self.test_runs()]
     return list(run_queue.commands_of(runs, forget_jobs))
 
-  def test_runs(self) -> list[run_queue.Run]:
+  def test_runs(self) -> list[run_state.Run]:
     """Tests of the best trials of the models that are trained."""
     if not self._plan.test:
       return []
@@ -91,7 +91,7 @@ class Comparison:
     ]
 
   def _run_stage(self, name, runs, options):
-    finished = [run_queue.state_of(run) for run in runs].count(run_queue.FINISHED)
+    finished = [run_state.state_of(run) for run in runs].count(run_state.FINISHED)
     if finished:
       logging.info("%s: %d of %d runs were finished before", name, finished, len(runs))
     with reporting.Progress(
@@ -138,7 +138,7 @@ class Comparison:
 
   def _test_metrics(self, trial):
     run = self._plan.test_run(trial)
-    if run_queue.state_of(run) != run_queue.FINISHED:
+    if run_state.state_of(run) != run_state.FINISHED:
       return {}
     return self._metrics(os.path.join(run.directory, self._plan.script.test_metrics))
 
@@ -157,7 +157,7 @@ class Comparison:
     for trial in self.trials:
       if trial.model == model:
         total += 1
-        if run_queue.state_of(trial.run) == run_queue.FINISHED:
+        if run_state.state_of(trial.run) == run_state.FINISHED:
           finished += 1
           combinations[trial.settings].append(trial)
     complete = [
@@ -281,8 +281,8 @@ class Comparison:
     metrics = {trial.run: {} for trial in self.trials}
     states = {}
     for trial in self.trials:
-      states[trial.run] = run_queue.state_of(trial.run)
-      if states[trial.run] == run_queue.FINISHED:
+      states[trial.run] = run_state.state_of(trial.run)
+      if states[trial.run] == run_state.FINISHED:
         metrics[trial.run] = self._dev_metrics(trial)
       elif trial.run in self._failed:
         states[trial.run] = "failed"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bert_ja import run_queue
+from bert_ja import run_state
 
 # That of the RCQA study, whose table the defaults repeat.
 DEFAULT_GRID = {
@@ -122,7 +122,7 @@ class Trial:
   settings: tuple[tuple[str, Any], ...]
   seed: int | None
   flags: tuple[tuple[str, Any], ...]
-  run: run_queue.Run
+  run: run_state.Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Plan:
       **_data_flags(self.script.train_data, model),
       "output_dir": directory,
     }
-    run = run_queue.Run(
+    run = run_state.Run(
       name,
       tuple(program),
       _arguments(arguments),
@@ -193,7 +193,7 @@ class Plan:
     )
     return Trial(model, settings, seed, tuple(flags.items()), run)
 
-  def test_run(self, trial: Trial) -> run_queue.Run:
+  def test_run(self, trial: Trial) -> run_state.Run:
     """The test of what a trial has trained."""
     flags = dict(trial.flags)
     trained = trial.run.directory
@@ -207,7 +207,7 @@ class Plan:
       "model_dir": trained,
       "output_dir": directory,
     }
-    return run_queue.Run(
+    return run_state.Run(
       os.path.join(trial.run.name, "test"),
       trial.run.program,
       _arguments(arguments),

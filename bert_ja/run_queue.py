@@ -1,12 +1,5 @@
 """Runs many programs: some at a time, or as jobs of a scheduler, each of them once.
 
-A run has a directory, in which this module keeps
-
-  log.txt      what the program printed, in all its starts;
-  run.json     its arguments and its state; "finished" after status 0 with a result;
-  job.sh       what a scheduler runs, and
-  status.txt   the status that job.sh writes when the program has ended.
-
 Starting the same runs again passes over the finished ones and starts the others once
 more: a program that can go on from where it was finds its own files. A run that has got
 other arguments starts afresh; its earlier directory is set aside.
@@ -15,7 +8,6 @@ other arguments starts afresh; its earlier directory is set aside.
 import collections
 import contextlib
 import dataclasses
-import fcntl
 import math
 import os
 import shlex
@@ -24,46 +16,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO
 
 from absl import logging
 
-from bert_ja import stopping, text_io
+from bert_ja import run_state, stopping, text_io
+from bert_ja.run_state import Run
 
 _LOOK_SECONDS = 0.2  # between two looks at processes, or for a request to stop
-_LOG, _RECORD, _SCRIPT, _STATUS = "log.txt", "run.json", "job.sh", "status.txt"
-
-# States of a run: those in run.json, and OPEN for one that is to be started.
-OPEN = "open"
-STARTED = "started"  # by this module; without an end it was interrupted, or failed
-SUBMITTED = "submitted"  # a scheduler has it
-PRINTED = "printed"  # its command was handed out
-FINISHED = "finished"
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-  """A program to run to its end.
-
-  Attributes:
-    name: what messages call it; no two runs have the same.
-    program: what is started, such as an interpreter and a script.
-    arguments: of the program. A run whose arguments were others is another run; the
-      program may move.
-    directory: its own; created where missing.
-    result_file: what the program leaves when all went well.
-  """
-
-  name: str
-  program: tuple[str, ...]
-  arguments: tuple[str, ...]
-  directory: str
-  result_file: str
-
-  @property
-  def command(self) -> str:
-    """The command line, quoted for a shell."""
-    return shlex.join([*self.program, *self.arguments])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +66,8 @@ class Outcome:
       reasons = "; ".join(f"{run.name}: {why}" for run, why in self.failed.items())
       total = len(self.finished) + len(self.failed) + len(self.under_way)
       raise ValueError(
-        f"{len(self.failed)} of {total} runs failed: {reasons}. Each has a {_LOG} in "
-        "its directory; the same command starts them again"
+        f"{len(self.failed)} of {total} runs failed: {reasons}. Each has a "
+        f"{run_state.LOG} in its directory; the same command starts them again"
       )
 
 
@@ -168,41 +127,18 @@ def commands_of(runs: Sequence[Run], forget_jobs: bool = False) -> Iterator[str]
   """
   _check_distinct(runs)
   for run in runs:
-    state = state_of(run)
-    if state == FINISHED:
+    state = run_state.state_of(run)
+    if state == run_state.FINISHED:
       continue
-    if state == SUBMITTED and not forget_jobs:
+    if state == run_state.SUBMITTED and not forget_jobs:
       raise ValueError(
         f"{run.name} is with a scheduler: wait for it, or give --forget_jobs"
       )
-    log = _claim(run)
+    log = run_state.claim(run)
     if log is None:
       raise ValueError(f"{run.name} is running: wait for it, or end it")
-    _prepare(run, PRINTED, log).close()
+    run_state.prepare(run, run_state.PRINTED, log).close()
     yield run.command
-
-
-def state_of(run: Run) -> str:
-  """OPEN, SUBMITTED (and not ended) or FINISHED, after a look at its files."""
-  return _settle(run)[0]
-
-
-def _settle(run):
-  """(state, why its job has failed or None); records the end of what has ended."""
-  record = _record(run)
-  if record.get("arguments") != list(run.arguments):
-    return OPEN, None
-  state, has_result = record["state"], os.path.exists(run.result_file)
-  if state == SUBMITTED:
-    status = _job_status(run)
-    if status is None:
-      return SUBMITTED, None
-    failure = _finish(run, status)
-    return (OPEN, failure) if failure else (FINISHED, None)
-  if state == PRINTED and has_result:
-    _finish(run, 0)
-  is_finished = state in (PRINTED, FINISHED) and has_result
-  return (FINISHED if is_finished else OPEN), None
 
 
 def _check_distinct(runs):
@@ -234,12 +170,12 @@ class _Queue:
     return [*self._jobs, *self._waiting]
 
   def add(self, run):
-    state, failure = _settle(run)
+    state, failure = run_state.settle(run)
     if failure:
       logging.warning("%s failed and is started again: %s", run.name, failure)
-    if state == FINISHED:
+    if state == run_state.FINISHED:
       self.outcome.finished.append(run)
-    elif state != SUBMITTED or self._forget_jobs:
+    elif state != run_state.SUBMITTED or self._forget_jobs:
       self._waiting.append(run)
     elif self._submits:
       self._jobs[run] = None
@@ -266,11 +202,11 @@ class _Queue:
       if len(self._jobs) >= self._place.most_at_a_time:
         return
       run = self._waiting.popleft()
-      log = _claim(run)
+      log = run_state.claim(run)
       if log is None:
         self._look_again_later(run)
         continue
-      if state_of(run) == FINISHED:  # another process has done it
+      if run_state.state_of(run) == run_state.FINISHED:  # another process has done it
         log.close()
         self._end(run, None)
       else:
@@ -286,7 +222,7 @@ class _Queue:
     for run, job in list(self._jobs.items()):
       status = self._place.status(run, job)
       if status is not None:
-        failure = _finish(run, status)
+        failure = run_state.finish(run, status)
         self._place.release(self._jobs.pop(run))
         self._end(run, failure)
 
@@ -315,7 +251,7 @@ class _Processes:
     self._grace_seconds = options.grace_seconds
 
   def start(self, run, log):
-    log = _prepare(run, STARTED, log)
+    log = run_state.prepare(run, run_state.STARTED, log)
     # The child inherits the log's lock, and holds it as long as it lives, even when
     # this process is killed. This one holds it until the end is recorded.
     process = subprocess.Popen(
@@ -369,17 +305,17 @@ class _Scheduler:
       raise ValueError("--submit is empty; write a command such as 'qsub -q gpu'")
 
   def start(self, run, log):
-    log = _prepare(run, SUBMITTED, log)
+    log = run_state.prepare(run, run_state.SUBMITTED, log)
     log.close()
-    script = os.path.join(run.directory, _SCRIPT)
+    script = os.path.join(run.directory, run_state.SCRIPT)
     text_io.write_text(script, _job_script(run))
     os.chmod(script, 0o755)
     answer = self._submit(run, script)
-    _write_record(run, SUBMITTED, answer)
+    run_state.write_record(run, run_state.SUBMITTED, answer)
     logging.info("%s: %s", run.name, answer or "submitted")
 
   def _submit(self, run, script):
-    """What the scheduler answers; run.json says OPEN again if it refuses."""
+    """What the scheduler answers; the run is open again if it refuses."""
     command = [*self._command, script]
     # A file, not a pipe: a pipe would be open until the last process that inherited it
     # has ended, which may be the job itself.
@@ -394,12 +330,12 @@ class _Scheduler:
           check=False,
         ).returncode
       except OSError as error:
-        _write_record(run, OPEN)
+        run_state.write_record(run, run_state.OPEN)
         raise ValueError(f"--submit: {command[0]}: {error.strerror}") from None
       output.seek(0)
       answer = " ".join(output.read().decode("utf-8", "replace").split())
     if status:
-      _write_record(run, OPEN)
+      run_state.write_record(run, run_state.OPEN)
       raise ValueError(
         f"--submit: {shlex.join(command)} ended with status {status}: {answer}"
       )
@@ -407,7 +343,7 @@ class _Scheduler:
 
   def status(self, run, job):
     del job
-    return _job_status(run)
+    return run_state.job_status(run)
 
   def release(self, job):
     """The log was closed when the job was submitted."""
@@ -418,7 +354,8 @@ class _Scheduler:
 
 def _job_script(run):
   log, status = (
-    shlex.quote(os.path.join(run.directory, name)) for name in (_LOG, _STATUS)
+    shlex.quote(os.path.join(run.directory, name))
+    for name in (run_state.LOG, run_state.STATUS)
   )
   return (
     "#!/bin/sh\n"
@@ -429,91 +366,3 @@ def _job_script(run):
     f"echo $status > {status}.tmp && mv {status}.tmp {status}\n"
     "exit $status\n"
   )
-
-
-# --- Files of a run ------------------------------------------------------------------
-
-
-def _record(run):
-  path = os.path.join(run.directory, _RECORD)
-  return text_io.read_json(path) if os.path.exists(path) else {}
-
-
-def _write_record(run, state, answer=None):
-  record = {"name": run.name, "state": state, "arguments": list(run.arguments)}
-  if answer is not None:
-    record["scheduler"] = answer
-  text_io.write_json(os.path.join(run.directory, _RECORD), record)
-
-
-def _claim(run) -> IO | None:
-  """The run's log, locked for its next process; None while another one runs."""
-  os.makedirs(run.directory, exist_ok=True)
-  log = open(os.path.join(run.directory, _LOG), "ab")  # noqa: SIM115 (the caller closes)
-  try:
-    fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    log.close()
-    return None
-  except OSError:
-    pass  # a file system without locks
-  return log
-
-
-def _prepare(run, state, log):
-  """Makes the directory ready for a start; returns the log, a new one if need be."""
-  if _holds_another(run):
-    log.close()
-    _set_aside(run.directory)
-    log = _claim(run)
-  # What an earlier start left would pass for the result of this one.
-  for path in (run.result_file, os.path.join(run.directory, _STATUS)):
-    text_io.remove(path)
-  _write_record(run, state)
-  return log
-
-
-def _holds_another(run):
-  arguments = _record(run).get("arguments")
-  if arguments is None:
-    return bool(set(os.listdir(run.directory)) - {_LOG})
-  return arguments != list(run.arguments)
-
-
-def _set_aside(directory):
-  number = 1
-  while os.path.exists(target := f"{directory}.old-{number}"):
-    number += 1
-  os.rename(directory, target)
-  logging.info("%s is from other arguments; it is %s now", directory, target)
-
-
-def _job_status(run):
-  """The status that job.sh has written; None before."""
-  path = os.path.join(run.directory, _STATUS)
-  return int(text_io.read_text(path)) if os.path.exists(path) else None
-
-
-def _finish(run, status):
-  """Records an end; returns why it is a failure, or None."""
-  if status < 0:
-    failure = f"ended by signal {-status}"
-  elif status:
-    failure = f"status {status}"
-  elif not os.path.exists(run.result_file):
-    failure = f"left no {run.result_file}"
-  else:
-    _write_record(run, FINISHED)
-    return None
-  line = _last_line(os.path.join(run.directory, _LOG))
-  return f"{failure} ({line})" if line else failure
-
-
-def _last_line(path, most=300):
-  """The end of the last line with text in a log; "" if there is none."""
-  if not os.path.exists(path):
-    return ""
-  with open(path, "rb") as reader:
-    reader.seek(max(0, os.path.getsize(path) - 8192))
-    lines = reader.read().decode("utf-8", "replace").splitlines()
-  return next((line.strip()[-most:] for line in reversed(lines) if line.strip()), "")

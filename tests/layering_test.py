@@ -38,11 +38,12 @@ _ROWS = (
     "vocabularies",
     "data",
     "reporting",
-    "run_queue",
+    "run_queue+run_state",
     "train_step",
   ),
   ("flags", "tasks", "estimator+training_loop+history"),
   ("comparison+comparison_file+comparison_plan",),
+  ("job",),
   ("commands", "__main__", *_SCRIPTS),
 )
 _ROW_OF = {
@@ -83,6 +84,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.model_files",
   "bert_ja.reporting",
   "bert_ja.run_queue",
+  "bert_ja.run_state",
   "bert_ja.tasks",
   "bert_ja.tokenization",
   *_SCRIPTS,

@@ -15,7 +15,8 @@ import pytest
 from absl import logging
 
 from bert_ja import run_queue
-from bert_ja.run_queue import FINISHED, OPEN, SUBMITTED, Options, Run
+from bert_ja.run_queue import Options
+from bert_ja.run_state import FINISHED, OPEN, SUBMITTED, Run, state_of
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PYTHON = (sys.executable, "-S", "-c")  # -S: these programs need no packages
@@ -134,13 +135,13 @@ class TestRunAll:
     run = runs.make("a", "sys.exit(0)")
     outcome = run_queue.run_all([run])
     assert outcome.failed == {run: f"left no {run.result_file}"}
-    assert run_queue.state_of(run) == OPEN
+    assert state_of(run) == OPEN
 
   def test_a_result_before_a_failure_does_not_count(self, runs):
     code = "open(folder + '/result', 'w'); sys.exit(1)"
     run = runs.make("a", code)
     assert list(run_queue.run_all([run]).failed) == [run]
-    assert run_queue.state_of(run) == OPEN
+    assert state_of(run) == OPEN
 
   def test_the_result_of_an_earlier_start_does_not_count(self, runs):
     run = runs.make("a", "sys.exit(os.path.exists(folder + '/result'))", ["1"])
@@ -352,7 +353,7 @@ class TestCommandsOf:
     both = [runs.make("a", "", ["--x= "]), runs.make("b")]
     first, _ = run_queue.commands_of(both)
     subprocess.run(["sh", "-c", first], check=True)
-    assert [run_queue.state_of(run) for run in both] == [FINISHED, OPEN]
+    assert [state_of(run) for run in both] == [FINISHED, OPEN]
     assert list(run_queue.commands_of(both)) == [both[1].command]
     run_queue.run_all(both).check()
     assert runs.starts() == ["a", "b"]
@@ -361,7 +362,7 @@ class TestCommandsOf:
     run = runs.make("a", "open(folder + '/result', 'w'); sys.exit(1)")
     run_queue.run_all([run])
     assert len(list(run_queue.commands_of([run]))) == 1
-    assert run_queue.state_of(run) == OPEN
+    assert state_of(run) == OPEN
 
   def test_one_with_a_scheduler_is_told(self, runs, qsub):
     run = runs.make("a")
@@ -451,7 +452,7 @@ class TestScheduler:
     run = runs.make("a", code)
     options = self.options(qsub, wait=False)
     assert run_queue.run_all([run], options).under_way == [run]
-    assert run_queue.state_of(run) == SUBMITTED
+    assert state_of(run) == SUBMITTED
     assert run_queue.run_all([run], options).under_way == [run]
     (runs.directory / "go").touch()
     assert run_queue.run_all([run], self.options(qsub)).finished == [run]
@@ -477,13 +478,13 @@ class TestScheduler:
     run = runs.make("a")
     with pytest.raises(ValueError, match="ended with status 4: no such queue"):
       run_queue.run_all([run], self.options(qsub))
-    assert run_queue.state_of(run) == OPEN
+    assert state_of(run) == OPEN
 
   def test_a_command_that_is_not_there_is_told(self, runs):
     run = runs.make("a")
     with pytest.raises(ValueError, match="--submit: /none/qsub: No such file"):
       run_queue.run_all([run], Options(submit="/none/qsub -x"))
-    assert run_queue.state_of(run) == OPEN
+    assert state_of(run) == OPEN
 
   def test_an_empty_command_is_told(self, runs):
     with pytest.raises(ValueError, match="--submit is empty; write a command such as"):
