@@ -1,10 +1,8 @@
 """Fine-tunes, evaluates and applies a classifier of sentences or sentence pairs."""
 
-import os
-
 from absl import flags, logging
 
-from bert_ja import lazy, text_io
+from bert_ja import job, lazy
 from bert_ja.flags import (
   command_line,
   data_flags,
@@ -137,115 +135,66 @@ def main(_):
   command_line.import_tensorflow()
   files = model_flags.resolve(FLAGS)
   command_line.require(FLAGS, "task_name", "data_dir")
-  job = Job(files)
+  classifier = ClassifierJob(files, FLAGS)
   written = []
   if FLAGS.do_train:
-    job.train()
+    classifier.train()
   if FLAGS.use_best:
-    job.load_best()
+    classifier.load_best()
   if FLAGS.do_eval:
-    written += job.evaluate()
+    written += classifier.evaluate()
   if FLAGS.do_predict:
-    written += job.predict()
+    written += classifier.predict()
   if written:
     logging.info("Wrote:\n  %s", "\n  ".join(written))
 
 
-class Job:
-  """What the flags come to: a task, a model and where they meet."""
+class ClassifierJob(job.Job):
+  """A task with one label a row."""
 
-  def __init__(self, files):
-    """Reads the task and the model's description, and chooses devices.
+  path_flags = ("data_dir", "output_dir")
 
-    Args:
-      files: model_files.ModelFiles.
-    """
-    from bert_ja import distribution
-
-    runtime = runtime_flags.read(FLAGS)
-    paths = {name: FLAGS[name].value for name in ("data_dir", "output_dir")}
-    paths |= {
-      name: getattr(files, name)
-      for name in ("init_checkpoint", "vocab_file", "model_file")
-    }
-    distribution.check_paths(runtime, paths)
-    self.files = files
-    choice = tokenizer_flags.choose(files, FLAGS)
-    self.front_end = choice.name
-    self.config = model_flags.load_config(files, self.front_end)
-    model_flags.check_length(FLAGS.max_seq_length, self.config, files)
-    self.tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS, choice)
-    tokenizer_flags.check(self.tokenizer, self.config, files)
-    # A trained model keeps its labels; training takes those of its data.
-    labels = None if FLAGS.do_train else files.task.get("labels")
-    self.processor = task_flags.get_processor(labels, FLAGS)
-    self.label_list = list(labels or self.processor.get_labels())
-    self.examples = self._read_examples()
-    self.num_train_steps = training_flags.num_train_steps(
-      len(self.examples.get("train", ())), FLAGS
-    )
-    model_flags.check_output_dir(self.label_list, files, FLAGS)
-    self.strategy = distribution.create_strategy(runtime)
-    self.estimator = self._estimator()
-    # The last thing that can be wrong: from here on files are written.
-    self.estimator.prepare(FLAGS.do_train)
-    text_io.makedirs(FLAGS.output_dir)
-
-  def _read_examples(self):
-    """All sets that the run needs: a fault in the last shall not cost a training."""
+  def read(self):
     from bert_ja.data import pair_features
 
-    examples = {}
+    # A trained model keeps its labels; training takes those of its data.
+    labels = None if FLAGS.do_train else self.files.task.get("labels")
+    self.processor = task_flags.get_processor(labels, FLAGS)
+    self.label_list = list(labels or self.processor.get_labels())
+    self.examples = {}
     if FLAGS.do_train:
-      examples["train"] = self.processor.get_train_examples(FLAGS.data_dir)
+      self.examples["train"] = self.processor.get_train_examples(FLAGS.data_dir)
     if FLAGS.do_eval or FLAGS.eval_steps:
-      examples["eval"] = self.processor.get_dev_examples(FLAGS.data_dir)
+      self.examples["eval"] = self.processor.get_dev_examples(FLAGS.data_dir)
     if FLAGS.do_predict:
-      examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
-    for rows in examples.values():
+      self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
+    for rows in self.examples.values():
       pair_features.check_labels(rows, self.label_list)
-    return examples
+    return len(self.examples.get("train", ()))
 
-  def _estimator(self):
-    from bert_ja import distribution, estimator, modeling
+  def task_description(self):
+    return {"labels": self.label_list, "flags": task_flags.recorded(FLAGS)}
+
+  def model_fn(self, optimizer_fn, options):
     from bert_ja.tasks import sentence
 
-    precision = modeling.Precision.from_name(
-      FLAGS.precision, distribution.on_cpu(self.strategy)
-    )
-    model_fn = model_fn_builder(
+    return model_fn_builder(
       self.config,
       len(self.label_list),
       self.files.init_checkpoint,
-      optimizer_fn=lambda: training_flags.create_optimizer(
-        self.num_train_steps,
-        int(self.num_train_steps * FLAGS.warmup_proportion),
-        self.config.num_hidden_layers,
-        FLAGS,
-      ),
+      optimizer_fn=optimizer_fn,
       metric_fn=lambda outputs: sentence.evaluation_metrics(
         outputs, self.label_list, FLAGS.eval_batch_size
       ),
-      seed=FLAGS.seed,
-      precision=precision,
-      use_one_hot_embeddings=FLAGS.use_tpu,
-      trainable=training_flags.trainable(FLAGS),
-    )
-    return estimator.Estimator(
-      model_fn,
-      training_flags.run_config(FLAGS),
-      FLAGS.train_batch_size,
-      FLAGS.eval_batch_size,
-      FLAGS.predict_batch_size,
-      self.strategy,
+      **options,
     )
 
-  def _input_fn(self, split):
+  def input_fn(self, split):
     from bert_ja import reporting
-    from bert_ja.data import input_pipeline, pair_features
+    from bert_ja.data import pair_features
 
     examples = self.examples[split]
-    path = os.path.join(FLAGS.output_dir, f"{split}.tf_record")
+    path = self.output_path(f"{split}.tf_record")
     with reporting.Progress(len(examples), "example", f"tokenize {split}") as progress:
       pair_features.cached_features(
         examples,
@@ -254,65 +203,19 @@ class Job:
         self.tokenizer,
         path,
         FLAGS.cache_dir,
-        progress=lambda done, total: progress.update(),
+        progress=progress.update_to,
       )
     spec = pair_features.feature_spec(FLAGS.max_seq_length)
     logging.info("*** Features ***")
     for name in sorted(spec):
       logging.info("  name = %s, shape = %s", name, ["?", *spec[name].shape])
-    return input_pipeline.file_based_input_fn_builder(
-      path,
-      FLAGS.max_seq_length,
-      is_training=split == "train",
-      spec=spec,
-      options=data_flags.batch_options(self.strategy, FLAGS),
-    )
-
-  def train(self):
-    """Trains, evaluating between updates if --eval_steps says so."""
-    from bert_ja import training_loop
-
-    if self.estimator.is_chief:
-      self._describe(FLAGS.output_dir)
-      if FLAGS.eval_steps:
-        self._describe(training_loop.best_dir(FLAGS.output_dir))
-    input_fn = self._input_fn("train")
-    eval_input_fn = self._input_fn("eval") if FLAGS.eval_steps else None
-    logging.info("***** Running training *****")
-    logging.info("  Num examples = %d", len(self.examples["train"]))
-    logging.info("  Batch size = %d", FLAGS.train_batch_size)
-    logging.info("  Num steps = %d", self.num_train_steps)
-    self.estimator.train(input_fn, self.num_train_steps, eval_input_fn)
-
-  def _describe(self, directory):
-    from bert_ja import model_files
-
-    model_files.write_description(
-      directory,
-      self.config,
-      self.files.vocab_file,
-      {**self.tokenizer.settings, "tokenizer": self.front_end},
-      {"labels": self.label_list, "flags": task_flags.recorded(FLAGS)},
-      self.files.model_file,
-    )
-
-  def load_best(self):
-    """Takes the checkpoint in best/ for evaluation and prediction."""
-    from bert_ja import checkpoint, training_loop
-
-    directory = training_loop.best_dir(FLAGS.output_dir)
-    best = checkpoint.latest_checkpoint(directory)
-    if best is None:
-      raise ValueError(
-        f"--use_best: {directory} holds no checkpoint; train with --eval_steps first"
-      )
-    self.estimator.load(best)
+    return self.record_input_fn(path, split, spec)
 
   def evaluate(self):
     """Scores the dev set; returns the paths written."""
     from bert_ja.tasks import sentence
 
-    input_fn = self._input_fn("eval")
+    input_fn = self.input_fn("eval")
     self._log_rows("evaluation", input_fn.num_rows, FLAGS.eval_batch_size)
     results, outputs = self.estimator.evaluate(input_fn)
     if not self.estimator.is_chief:
@@ -327,7 +230,7 @@ class Job:
 
     from bert_ja.tasks import sentence
 
-    input_fn = self._input_fn("predict")
+    input_fn = self.input_fn("predict")
     self._log_rows("prediction", input_fn.num_rows, FLAGS.predict_batch_size)
     rows = [row["probabilities"] for row in self.estimator.predict(input_fn)]
     if not self.estimator.is_chief:

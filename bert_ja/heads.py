@@ -1,4 +1,4 @@
-"""Output layers over the encoder. B rows, H hidden size, C classes."""
+"""Output layers over the encoder. B rows, S positions, H hidden size, C classes."""
 
 import tensorflow as tf
 
@@ -58,6 +58,47 @@ class SentenceClassifier(tf.Module):
     return tf.nn.bias_add(
       tf.matmul(pooled, self.output_weights, transpose_b=True), self.output_bias
     )
+
+
+class SpanClassifier(tf.Module):
+  """Where an answer starts and ends: encoder, linear layer (contract A-44, A-123).
+
+  Variables besides the encoder's: cls/squad/output_weights [2, H],
+  cls/squad/output_bias [2].
+  """
+
+  def __init__(
+    self,
+    config: modeling.BertConfig,
+    seed: int = 0,
+    precision: modeling.Precision = modeling.Precision(),
+    use_one_hot_embeddings: bool = False,
+  ):
+    """Creates all variables; arguments as `SentenceClassifier`'s."""
+    super().__init__(name="span_classifier")
+    self.bert = modeling.BertModel(config, seed, precision, use_one_hot_embeddings)
+    initializer = modeling.create_initializer(seed=seed)
+    with tf.name_scope("cls/squad"):
+      self.output_weights = tf.Variable(
+        initializer([2, config.hidden_size], "output_weights"), name="output_weights"
+      )
+      self.output_bias = tf.Variable(tf.zeros([2]), name="output_bias")
+
+  def __call__(
+    self, features: dict, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    """Features of a batch -> logits of start and end, float32 [B, S] each."""
+    outputs = self.bert(
+      features["input_ids"],
+      features["input_mask"],
+      features["segment_ids"],
+      is_training=dropout_stream is not None,
+      dropout_stream=dropout_stream,
+    )
+    sequence = tf.cast(outputs.get_sequence_output(), tf.float32)  # [B, S, H]
+    logits = tf.matmul(sequence, self.output_weights, transpose_b=True)
+    start, end = tf.unstack(tf.nn.bias_add(logits, self.output_bias), axis=-1)
+    return start, end
 
 
 def cross_entropy(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:

@@ -232,6 +232,11 @@ class Progress:
     if first:
       self._started = self._mark = (now, self._done)
 
+  def update_to(self, done: int, total: int) -> None:
+    """What functions call that report (units done, units in all)."""
+    self._total = total
+    self.update(done - self._done)
+
   def __exit__(self, exception_type, exception, traceback):
     if self._bar is not None:
       self._close_bar()

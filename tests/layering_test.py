@@ -139,7 +139,13 @@ def points_down(importer, module):
 
 
 def is_program(module):
-  return row_and_group(module)[1] in ("flags", "commands", "__main__", *_SCRIPTS)
+  return row_and_group(module)[1] in (
+    "flags",
+    "commands",
+    "job",
+    "__main__",
+    *_SCRIPTS,
+  )
 
 
 class TestFiles:

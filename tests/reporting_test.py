@@ -181,6 +181,18 @@ class TestProgressInALog:
     steps = [re.match(r"step (\d+)/1000", line)[1] for line in info_lines()]
     assert steps == ["10", "20", "30", "35"]
 
+  def test_takes_the_number_of_units_done(self, info_lines):
+    clock = Clock()
+    with reporting.Progress(interval=1, clock=clock) as progress:
+      for done in (4, 9):
+        clock.now += 2
+        progress.update_to(done, 10)
+    assert [line.split(",")[0] for line in info_lines()] == [
+      "step 4/10 (40%)",
+      "step 9/10 (90%)",
+      "step 9/10 (90%)",
+    ]
+
   def test_last_line_comes_once_and_tells_the_time(self, info_lines):
     clock = Clock()
     with reporting.Progress(4, unit="file", clock=clock) as progress:

@@ -14,7 +14,6 @@ def define(
     flag_values: where.
     max_seq_length: default of the flag.
   """
-  flags.DEFINE_string("data_dir", None, "Directory of the data.", flag_values)
   flags.DEFINE_integer(
     "max_seq_length",
     max_seq_length,
@@ -41,12 +40,20 @@ def define(
   )
 
 
-def batch_options(strategy: Any, flag_values: flags.FlagValues = flags.FLAGS) -> Any:
-  """The flags as `input_pipeline.BatchOptions` for a strategy."""
+def batch_options(
+  strategy: Any, flag_values: flags.FlagValues = flags.FLAGS, pad: bool = False
+) -> Any:
+  """The flags as `input_pipeline.BatchOptions` for a strategy.
+
+  Args:
+    strategy: where batches go.
+    flag_values: parsed flags.
+    pad: whether batches have full length where the flags do not say.
+  """
   from bert_ja import distribution
   from bert_ja.data import input_pipeline
 
   full = flag_values.pad_to_max_length
   if full is None:
-    full = distribution.is_tpu(strategy) or flag_values.xla
+    full = pad or distribution.is_tpu(strategy) or flag_values.xla
   return input_pipeline.BatchOptions(flag_values.bucket_by_length, full)

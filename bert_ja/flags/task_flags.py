@@ -17,6 +17,7 @@ RECORDED = (
 
 def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the group."""
+  flags.DEFINE_string("data_dir", None, "Directory of the data.", flag_values)
   flags.DEFINE_string(
     "task_name",
     None,

@@ -6,20 +6,39 @@ from typing import Any
 
 from absl import flags
 
+_BATCH_SIZES = {"train_batch_size": 32, "eval_batch_size": 8, "predict_batch_size": 8}
 
-def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
-  """Defines the group."""
-  _define_batches(flag_values)
+
+def define(
+  flag_values: flags.FlagValues = flags.FLAGS,
+  best_metric: str = "eval_accuracy",
+  has_eval_batch_size: bool = True,
+) -> None:
+  """Defines the group.
+
+  Args:
+    flag_values: where.
+    best_metric: default of the flag.
+    has_eval_batch_size: whether the script has this flag; one without evaluates with
+      the batches of prediction.
+  """
+  _define_batches(flag_values, has_eval_batch_size)
   _define_optimizer(flag_values)
-  _define_run(flag_values)
+  _define_run(flag_values, best_metric)
 
 
-def _define_batches(flag_values):
-  for name, default in (
-    ("train_batch_size", 32),
-    ("eval_batch_size", 8),
-    ("predict_batch_size", 8),
-  ):
+def batch_sizes(flag_values: flags.FlagValues = flags.FLAGS) -> tuple[int, int, int]:
+  """Of training, evaluation and prediction."""
+  return tuple(
+    flag_values[name if name in flag_values else "predict_batch_size"].value
+    for name in _BATCH_SIZES
+  )
+
+
+def _define_batches(flag_values, has_eval_batch_size):
+  for name, default in _BATCH_SIZES.items():
+    if name == "eval_batch_size" and not has_eval_batch_size:
+      continue
     flags.DEFINE_integer(
       name, default, "Rows of a batch, over all devices.", 1, flag_values=flag_values
     )
@@ -68,7 +87,7 @@ def _define_optimizer(flag_values):
   )
 
 
-def _define_run(flag_values):
+def _define_run(flag_values, best_metric):
   flags.DEFINE_integer(
     "save_checkpoints_steps",
     1000,
@@ -99,7 +118,7 @@ def _define_run(flag_values):
   )
   flags.DEFINE_string(
     "best_metric",
-    "eval_accuracy",
+    best_metric,
     "With --eval_steps: the metric that chooses the checkpoint in best/.",
     flag_values,
   )

@@ -77,6 +77,15 @@ class Answers:
   null_odds: dict[str, float]
   spans: dict[str, list[int] | None] | None
 
+  def best_texts(self) -> dict[str, str]:
+    """{id: the best text that is not ""}: what a scorer needs to try thresholds."""
+    if not self.null_odds:
+      return self.predictions
+    return {
+      qas_id: next((entry["text"] for entry in entries if entry["text"]), "")
+      for qas_id, entries in self.nbest.items()
+    }
+
 
 class RawResult(NamedTuple):
   """The scores of one window; S' numbers each."""

@@ -14,12 +14,13 @@ _ROOT = str(pathlib.Path(__file__).parents[2])
 
 SCRIPT = """
 from absl import flags, logging
-from bert_ja.flags import command_line, data_flags
+from bert_ja.flags import command_line, data_flags, task_flags
 
 def main(arguments):
 {body}
 
 data_flags.define(flags.FLAGS)
+task_flags.define(flags.FLAGS)
 {definitions}
 command_line.run(main)
 """

@@ -12,7 +12,6 @@ class TestDefine:
   def test_defaults(self, own_values):
     """Contract A-8."""
     assert own_values(data_flags) == {
-      "data_dir": None,
       "max_seq_length": 128,
       "bucket_by_length": False,
       "pad_to_max_length": None,
@@ -28,10 +27,10 @@ class TestDefine:
     classifier, squad = flags.FlagValues(), flags.FlagValues()
     data_flags.define(classifier)
     data_flags.define(squad, max_seq_length=384)
-    classifier(["script", "--max_seq_length=64", "--data_dir=a"])
+    classifier(["script", "--max_seq_length=64", "--cache_dir=a"])
     squad(["script"])
-    assert (classifier.max_seq_length, classifier.data_dir) == (64, "a")
-    assert (squad.max_seq_length, squad.data_dir) == (384, None)
+    assert (classifier.max_seq_length, classifier.cache_dir) == (64, "a")
+    assert (squad.max_seq_length, squad.cache_dir) == (384, None)
 
   def test_a_length_has_room_for_a_piece(self, parse):
     with pytest.raises(flags.IllegalFlagValueError, match="max_seq_length=2"):

@@ -21,6 +21,7 @@ class TestDefine:
   def test_defaults(self, own_values):
     """Contract A-8, A-87."""
     assert own_values(task_flags) == {
+      "data_dir": None,
       "task_name": None,
       "task_module": None,
       "text_columns": None,

@@ -1,0 +1,191 @@
+"""What scripts that fine-tune have in common: from flags to a model that trains.
+
+A script's subclass says which data it reads and what its model_fn is.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from absl import flags, logging
+
+from bert_ja import text_io
+from bert_ja.flags import (
+  data_flags,
+  model_flags,
+  runtime_flags,
+  tokenizer_flags,
+  training_flags,
+)
+
+
+class Job:
+  """What the flags come to: a task, a model and where they meet.
+
+  Attributes:
+    flags: parsed flags.
+    files: `model_files.ModelFiles`.
+    front_end: name of the tokenizer's front end.
+    config: `modeling.BertConfig`.
+    tokenizer: `tokenization.Tokenizer`.
+    strategy: where the model computes.
+    estimator: `estimator.Estimator`.
+    num_train_steps: updates in all; 0 without training.
+  """
+
+  # Flags that hold paths, which a TPU's worker may have to read.
+  path_flags: tuple[str, ...] = ("output_dir",)
+
+  def __init__(self, files: Any, flag_values: flags.FlagValues):
+    """Reads data and the model's description, and chooses devices.
+
+    Nothing is written before all that can be checked was checked.
+
+    Args:
+      files: `model_files.ModelFiles`.
+      flag_values: parsed flags.
+    """
+    from bert_ja import distribution
+
+    self.flags, self.files = flag_values, files
+    runtime = runtime_flags.read(flag_values)
+    paths = {name: flag_values[name].value for name in self.path_flags}
+    paths |= {
+      name: getattr(files, name)
+      for name in ("init_checkpoint", "vocab_file", "model_file")
+    }
+    distribution.check_paths(runtime, paths)
+    choice = tokenizer_flags.choose(files, flag_values)
+    self.front_end = choice.name
+    self.config = model_flags.load_config(files, self.front_end)
+    model_flags.check_length(flag_values.max_seq_length, self.config, files)
+    self.tokenizer = tokenizer_flags.create_tokenizer(files, flag_values, choice)
+    tokenizer_flags.check(self.tokenizer, self.config, files)
+    self.num_train_steps = training_flags.num_train_steps(self.read(), flag_values)
+    labels = self.task_description().get("labels", [])
+    model_flags.check_output_dir(labels, files, flag_values)
+    self.strategy = distribution.create_strategy(runtime)
+    self.estimator = self._create_estimator()
+    # The last thing that can be wrong: from here on files are written.
+    self.estimator.prepare(flag_values.do_train)
+    text_io.makedirs(flag_values.output_dir)
+
+  def read(self) -> int:
+    """Reads all data that the run needs: a fault in the last shall not cost a training.
+
+    Returns:
+      The number of training examples.
+    """
+    raise NotImplementedError
+
+  def model_fn(self, optimizer_fn: Callable[[], Any], options: Mapping[str, Any]):
+    """The model_fn.
+
+    Args:
+      optimizer_fn: makes the optimizer.
+      options: `seed`, `precision`, `use_one_hot_embeddings`, `trainable`, as the
+        scripts' `model_fn_builder` takes them.
+    """
+    raise NotImplementedError
+
+  def input_fn(self, split: str) -> Callable:
+    """Rows of "train", "eval" or "predict"."""
+    raise NotImplementedError
+
+  def task_description(self) -> dict[str, Any]:
+    """What is recorded beside a trained model: "flags", and "labels" if it has any."""
+    raise NotImplementedError
+
+  def _create_estimator(self):
+    from bert_ja import distribution, estimator, modeling
+
+    values = self.flags
+    options = {
+      "seed": values.seed,
+      "precision": modeling.Precision.from_name(
+        values.precision, distribution.on_cpu(self.strategy)
+      ),
+      "use_one_hot_embeddings": values.use_tpu,
+      "trainable": training_flags.trainable(values),
+    }
+
+    def optimizer_fn():
+      return training_flags.create_optimizer(
+        self.num_train_steps,
+        int(self.num_train_steps * values.warmup_proportion),
+        self.config.num_hidden_layers,
+        values,
+      )
+
+    return estimator.Estimator(
+      self.model_fn(optimizer_fn, options),
+      training_flags.run_config(values),
+      *training_flags.batch_sizes(values),
+      self.strategy,
+    )
+
+  def record_input_fn(
+    self, path: str, split: str, spec: Mapping[str, Any], pad: bool = False
+  ) -> Callable:
+    """input_fn over the records of a file.
+
+    Args:
+      path: TFRecord file.
+      split: "train" shuffles.
+      spec: name -> `records.Feature`.
+      pad: whether batches have full length where the flags do not say.
+    """
+    from bert_ja.data import input_pipeline
+
+    return input_pipeline.file_based_input_fn_builder(
+      path,
+      self.flags.max_seq_length,
+      is_training=split == "train",
+      spec=spec,
+      options=data_flags.batch_options(self.strategy, self.flags, pad),
+    )
+
+  def train(self) -> None:
+    """Trains, evaluating between updates if --eval_steps says so."""
+    from bert_ja import training_loop
+
+    output_dir, eval_steps = self.flags.output_dir, self.flags.eval_steps
+    if self.estimator.is_chief:
+      self._describe(output_dir)
+      if eval_steps:
+        self._describe(training_loop.best_dir(output_dir))
+    input_fn = self.input_fn("train")
+    eval_input_fn = self.input_fn("eval") if eval_steps else None
+    logging.info("***** Running training *****")
+    logging.info("  Num examples = %d", input_fn.num_rows)
+    logging.info("  Batch size = %d", self.flags.train_batch_size)
+    logging.info("  Num steps = %d", self.num_train_steps)
+    self.estimator.train(input_fn, self.num_train_steps, eval_input_fn)
+
+  def _describe(self, directory):
+    from bert_ja import model_files
+
+    model_files.write_description(
+      directory,
+      self.config,
+      self.files.vocab_file,
+      {**self.tokenizer.settings, "tokenizer": self.front_end},
+      self.task_description(),
+      self.files.model_file,
+    )
+
+  def load_best(self) -> None:
+    """Takes the checkpoint in best/ for evaluation and prediction."""
+    from bert_ja import checkpoint, training_loop
+
+    directory = training_loop.best_dir(self.flags.output_dir)
+    best = checkpoint.latest_checkpoint(directory)
+    if best is None:
+      raise ValueError(
+        f"--use_best: {directory} holds no checkpoint; train with --eval_steps first"
+      )
+    self.estimator.load(best)
+
+  def output_path(self, name: str) -> str:
+    """Of a file in the output directory."""
+    return os.path.join(self.flags.output_dir, name)
