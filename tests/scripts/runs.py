@@ -1,4 +1,4 @@
-"""A tiny model and corpus, and runs of `run_classifier.py` on them."""
+"""A tiny model and corpus, and runs of the scripts on them."""
 
 import json
 import os
@@ -61,10 +61,10 @@ def arguments(inputs, output_dir, **flag_values):
   return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
 
-def start(script_arguments, **environment):
-  """Starts `run_classifier.py`; standard error holds its log."""
+def start(script_arguments, script="run_classifier", **environment):
+  """Starts a script; standard error holds its log."""
   return subprocess.Popen(
-    [sys.executable, os.path.join(_ROOT, "run_classifier.py"), *script_arguments],
+    [sys.executable, os.path.join(_ROOT, f"{script}.py"), *script_arguments],
     cwd=_ROOT,
     env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
     stdout=subprocess.PIPE,
@@ -83,32 +83,32 @@ def finish(process, timeout=180):
   return process.returncode, log
 
 
-def run(script_arguments, **environment):
+def run(script_arguments, script="run_classifier", **environment):
   """Runs to the end; returns (status, log)."""
-  return finish(start(script_arguments, **environment))
+  return finish(start(script_arguments, script, **environment))
 
 
 SEPARATOR = "=== next run ==="
 _MANY = """
-import json, sys
+import importlib, json, sys
 from absl import flags
 from absl.testing import flagsaver
-import run_classifier
 from bert_ja.flags import command_line
-run_classifier.define_flags()
+script = importlib.import_module(sys.argv[3].removeprefix("--script="))
+script.define_flags()
 def main(_):
   for arguments in json.loads(sys.argv[1].removeprefix("--jobs=")):
     print(sys.argv[2].removeprefix("--separator="), file=sys.stderr, flush=True)
     with flagsaver.flagsaver():
-      flags.FLAGS(["run_classifier", *arguments])
-      run_classifier.main([])
-flags.DEFINE_string("jobs", None, "")
-flags.DEFINE_string("separator", None, "")
+      flags.FLAGS([sys.argv[3], *arguments])
+      script.main([])
+for name in ("jobs", "separator", "script"):
+  flags.DEFINE_string(name, None, "")
 command_line.run(main)
 """
 
 
-def run_many(jobs, **environment):
+def run_many(jobs, script="run_classifier", **environment):
   """Runs several argument lists in one process, which spares TensorFlow's start.
 
   Returns:
@@ -116,7 +116,7 @@ def run_many(jobs, **environment):
   """
   program = [sys.executable, "-c", _MANY, f"--jobs={json.dumps(jobs)}"]
   process = subprocess.Popen(
-    [*program, f"--separator={SEPARATOR}"],
+    [*program, f"--separator={SEPARATOR}", f"--script={script}"],
     cwd=_ROOT,
     env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
     stdout=subprocess.PIPE,
