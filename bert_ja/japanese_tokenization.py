@@ -291,7 +291,10 @@ class SentencePieceTokenizer(tokenization.Tokenizer):
     pieces = [piece for piece, _ in self.sentence_piece.vocabulary()]
     if not self.vocab.keys() <= set(pieces):
       return None
-    return self.convert_tokens_to_ids(pieces)
+    ids = self.convert_tokens_to_ids(pieces)
+    # The name of the unknown piece may have another id than an unknown piece.
+    ids[self.sentence_piece.unk_id] = self.unk_id
+    return ids
 
   def tokenize_with_offsets(self, text: str | bytes) -> tuple[list[str], list[Span]]:
     """Pieces of a text and where they stand; see `SegmentedTokenizer`.

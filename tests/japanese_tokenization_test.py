@@ -176,6 +176,21 @@ class TestSentencePieceTokenizer:
     found = {tokenizer.inv_vocab[index] for index in ids}
     assert not found & specials
 
+  def test_an_unknown_piece_has_id_0_whatever_id_its_name_has(self, tmp_path):
+    """Contract B-14."""
+    vocab_file, model_file = published_models.write_sentence_pieces(str(tmp_path))[
+      "bert-japanese"
+    ]
+    with open(vocab_file, encoding="utf-8") as reader:
+      unknown, second, *others = reader.read().splitlines(keepends=True)
+    with open(vocab_file, "w", encoding="utf-8") as writer:
+      writer.writelines([second, unknown, *others])
+    tokenizer = front_ends.create("bert-japanese", vocab_file, model_file)
+    assert tokenizer.vocab["<unk>"] == 1
+    pieces = tokenizer.tokenize("鯛")
+    assert tokenizer.encode("鯛") == tokenizer.convert_tokens_to_ids(pieces)
+    assert tokenizer.encode("鯛")[-1] == 0
+
   def test_a_vocabulary_with_other_pieces_decides_by_text(self, tmp_path):
     vocab_file, model_file = published_models.write_sentence_pieces(str(tmp_path))[
       "bert-japanese"

@@ -21,6 +21,7 @@ class SentencePiece:
     model_file: the path as given.
     model: the file's content.
     fingerprint: hex SHA-256 of the model.
+    unk_id: id of an unknown piece in the model.
   """
 
   def __init__(self, model_file: str):
@@ -56,6 +57,7 @@ class SentencePiece:
     self.model = model
     self.model_file = model_file
     self.fingerprint = hashlib.sha256(model).hexdigest()
+    self.unk_id = self._processor.unk_id()
     # {"<0xE3>": 0xE3}, of a model that spells unknown characters in bytes.
     ids = range(self._processor.get_piece_size())
     names = map(self._processor.id_to_piece, filter(self._processor.is_byte, ids))
