@@ -95,36 +95,30 @@ def model_fn_builder(
   """
   import tensorflow as tf
 
-  from bert_ja import heads
-  from bert_ja.run_config import ModeKeys, ModelSpec
+  from bert_ja import heads, run_config
 
-  def model_fn(mode):
-    model = create_model(
+  def loss_fn(model, features, dropout_stream):
+    return heads.cross_entropy(model(features, dropout_stream), features["label_ids"])
+
+  def predict_fn(model, features):
+    logits = model(features)
+    return {
+      "probabilities": tf.nn.softmax(logits),
+      "per_example_loss": heads.cross_entropy(logits, features["label_ids"]),
+      "label_ids": features["label_ids"],
+    }
+
+  return run_config.model_fn_of(
+    lambda: create_model(
       bert_config, num_labels, seed, precision, use_one_hot_embeddings
-    )
-
-    def loss_fn(features, dropout_stream):
-      return heads.cross_entropy(model(features, dropout_stream), features["label_ids"])
-
-    def predict_fn(features):
-      logits = model(features)
-      return {
-        "probabilities": tf.nn.softmax(logits),
-        "per_example_loss": heads.cross_entropy(logits, features["label_ids"]),
-        "label_ids": features["label_ids"],
-      }
-
-    return ModelSpec(
-      module=model,
-      loss_fn=loss_fn,
-      predict_fn=predict_fn,
-      metric_fn=metric_fn,
-      optimizer=optimizer_fn() if mode == ModeKeys.TRAIN else None,
-      init_checkpoint=init_checkpoint,
-      trainable=trainable,
-    )
-
-  return model_fn
+    ),
+    loss_fn,
+    predict_fn,
+    optimizer_fn,
+    metric_fn=metric_fn,
+    init_checkpoint=init_checkpoint,
+    trainable=trainable,
+  )
 
 
 def main(_):

@@ -94,44 +94,38 @@ def model_fn_builder(
   """
   import tensorflow as tf
 
-  from bert_ja import heads
-  from bert_ja.run_config import ModeKeys, ModelSpec
+  from bert_ja import heads, run_config
 
-  def model_fn(mode):
-    model = create_model(bert_config, seed, precision, use_one_hot_embeddings)
-
-    def loss_fn(features, dropout_stream):
-      start, end = model(features, dropout_stream)
-      return 0.5 * (
-        heads.cross_entropy(start, features["start_positions"])
-        + heads.cross_entropy(end, features["end_positions"])
-      )
-
-    def full_length(logits):
-      if not max_seq_length:
-        return logits
-      missing = max_seq_length - tf.shape(logits)[1]
-      return tf.pad(logits, [[0, 0], [0, missing]], constant_values=-float("inf"))
-
-    def predict_fn(features):
-      start, end = model(features)
-      return {
-        "unique_ids": features["unique_ids"],
-        "start_logits": full_length(start),
-        "end_logits": full_length(end),
-      }
-
-    return ModelSpec(
-      module=model,
-      loss_fn=loss_fn,
-      predict_fn=predict_fn,
-      metric_fn=metric_fn,
-      optimizer=optimizer_fn() if mode == ModeKeys.TRAIN else None,
-      init_checkpoint=init_checkpoint,
-      trainable=trainable,
+  def loss_fn(model, features, dropout_stream):
+    start, end = model(features, dropout_stream)
+    return 0.5 * (
+      heads.cross_entropy(start, features["start_positions"])
+      + heads.cross_entropy(end, features["end_positions"])
     )
 
-  return model_fn
+  def full_length(logits):
+    if not max_seq_length:
+      return logits
+    missing = max_seq_length - tf.shape(logits)[1]
+    return tf.pad(logits, [[0, 0], [0, missing]], constant_values=-float("inf"))
+
+  def predict_fn(model, features):
+    start, end = model(features)
+    return {
+      "unique_ids": features["unique_ids"],
+      "start_logits": full_length(start),
+      "end_logits": full_length(end),
+    }
+
+  return run_config.model_fn_of(
+    lambda: create_model(bert_config, seed, precision, use_one_hot_embeddings),
+    loss_fn,
+    predict_fn,
+    optimizer_fn,
+    metric_fn=metric_fn,
+    init_checkpoint=init_checkpoint,
+    trainable=trainable,
+  )
 
 
 def main(_):

@@ -45,13 +45,7 @@ class SentenceClassifier(tf.Module):
     self, features: dict, dropout_stream: modeling.DropoutStream | None = None
   ) -> tf.Tensor:
     """Features of a batch -> logits, float32 [B, C]; a stream means training."""
-    outputs = self.bert(
-      features["input_ids"],
-      features["input_mask"],
-      features["segment_ids"],
-      is_training=dropout_stream is not None,
-      dropout_stream=dropout_stream,
-    )
+    outputs = _encode(self.bert, features, dropout_stream)
     pooled = modeling.dropout(
       outputs.get_pooled_output(), self.dropout_prob, dropout_stream
     )
@@ -88,17 +82,22 @@ class SpanClassifier(tf.Module):
     self, features: dict, dropout_stream: modeling.DropoutStream | None = None
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """Features of a batch -> logits of start and end, float32 [B, S] each."""
-    outputs = self.bert(
-      features["input_ids"],
-      features["input_mask"],
-      features["segment_ids"],
-      is_training=dropout_stream is not None,
-      dropout_stream=dropout_stream,
-    )
+    outputs = _encode(self.bert, features, dropout_stream)
     sequence = tf.cast(outputs.get_sequence_output(), tf.float32)  # [B, S, H]
     logits = tf.matmul(sequence, self.output_weights, transpose_b=True)
     start, end = tf.unstack(tf.nn.bias_add(logits, self.output_bias), axis=-1)
     return start, end
+
+
+def _encode(bert, features, dropout_stream):
+  """Outputs of the encoder; a stream means training."""
+  return bert(
+    features["input_ids"],
+    features["input_mask"],
+    features["segment_ids"],
+    is_training=dropout_stream is not None,
+    dropout_stream=dropout_stream,
+  )
 
 
 def cross_entropy(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:

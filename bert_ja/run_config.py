@@ -2,7 +2,9 @@
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -68,3 +70,33 @@ class ModelSpec:
   optimizer: optimization.AdamWeightDecayOptimizer | None = None
   init_checkpoint: str | None = None
   trainable: Callable[[str], bool] = lambda name: True
+
+
+def model_fn_of(
+  create_model: Callable[[], tf.Module],
+  loss_fn: Callable[..., tf.Tensor],
+  predict_fn: Callable[..., Mapping[str, tf.Tensor]],
+  optimizer_fn: Callable[[], Any] | None = None,
+  **spec: Any,
+) -> Callable[[ModeKeys], ModelSpec]:
+  """The model_fn of a model and two functions of it.
+
+  Args:
+    create_model: makes the model with fresh variables.
+    loss_fn: (model, features, dropout stream) -> float32 [B].
+    predict_fn: (model, features) -> {name: [B, ...]}.
+    optimizer_fn: makes the optimizer, for training.
+    **spec: the other attributes of the `ModelSpec`.
+  """
+
+  def model_fn(mode):
+    model = create_model()
+    return ModelSpec(
+      module=model,
+      loss_fn=functools.partial(loss_fn, model),
+      predict_fn=functools.partial(predict_fn, model),
+      optimizer=optimizer_fn() if mode == ModeKeys.TRAIN else None,
+      **spec,
+    )
+
+  return model_fn

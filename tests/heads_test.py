@@ -128,6 +128,32 @@ class TestSentenceClassifier:
     np.testing.assert_array_equal(first(features), second(features))
 
 
+class TestSpanClassifier:
+  def test_head_has_the_originals_names_and_shapes_after_the_encoder(self):
+    """Contract A-44."""
+    variables = checkpoint.named_variables(heads.SpanClassifier(tiny_config()))
+    encoder = list(checkpoint.named_variables(modeling.BertModel(tiny_config())))
+    head = ["cls/squad/output_weights", "cls/squad/output_bias"]
+    assert list(variables) == [*encoder, *head]
+    assert [tuple(variables[name].shape) for name in head] == [(2, 8), (2,)]
+
+  def test_logits_are_a_linear_map_of_each_position(self):
+    """Contract A-123."""
+    model, features = heads.SpanClassifier(tiny_config(), seed=3), tiny_features()
+    model.output_bias.assign([0.5, -2.0])
+    start, end = model(features)
+    outputs = model.bert(*features.values()).get_sequence_output().numpy()
+    expected = outputs @ model.output_weights.numpy().T + [0.5, -2.0]
+    np.testing.assert_allclose(start, expected[..., 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(end, expected[..., 1], rtol=1e-5, atol=1e-6)
+
+  def test_the_head_itself_has_no_dropout(self):
+    config = tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model, features = heads.SpanClassifier(config, seed=3), tiny_features()
+    trained = model(features, modeling.DropoutStream(1))
+    np.testing.assert_array_equal(trained, model(features))
+
+
 class TestCrossEntropy:
   def test_equals_numpy(self):
     logits = np.random.default_rng(1).normal(0, 4, [5, 3])
