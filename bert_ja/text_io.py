@@ -8,13 +8,15 @@ import codecs
 import contextlib
 import csv
 import glob as _glob
+import gzip
 import io
 import itertools
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 
@@ -137,10 +139,54 @@ def read_text(path: str) -> str:
     return data.decode("utf-8")
   except UnicodeDecodeError as error:
     line = data.count(b"\n", 0, error.start) + 1
-    raise ValueError(
-      f"{path}, line {line}: expected UTF-8, found byte 0x{data[error.start]:02x}; "
-      "convert the file, for example with iconv -f CP932 -t UTF-8"
-    ) from None
+    raise _not_utf_8(f"{path}, line {line}", error) from None
+
+
+def _not_utf_8(place, error):
+  return ValueError(
+    f"{place}: expected UTF-8, found byte 0x{error.object[error.start]:02x}; convert "
+    "the file, for example with iconv -f CP932 -t UTF-8"
+  )
+
+
+def stream_lines(path: str) -> Iterator[str]:
+  """Lines without their ends, as `read_lines`, of a file of any size; unpacks gzip.
+
+  Raises:
+    FileNotFoundError: the path does not exist.
+    ValueError: a line is not UTF-8, or a packed file is damaged.
+  """
+  with open_file(path, "rb") as reader:
+    is_gzip = reader.read(2) == b"\x1f\x8b"
+    reader.seek(0)
+    try:
+      yield from decoded_lines(
+        gzip.GzipFile(fileobj=reader) if is_gzip else reader, path
+      )
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+      raise ValueError(
+        f"{path} is a damaged gzip file ({error}); copy it again"
+      ) from None
+
+
+def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
+  """UTF-8 lines as str without their ends.
+
+  Args:
+    lines: such as a binary file.
+    name: what messages call it.
+
+  Raises:
+    ValueError: a line is not UTF-8.
+  """
+  for number, data in enumerate(lines, 1):
+    if number == 1:
+      data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+      line = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+      raise _not_utf_8(f"{name}, line {number}", error) from None
+    yield line.removesuffix("\n").removesuffix("\r")
 
 
 def read_lines(path: str) -> list[str]:

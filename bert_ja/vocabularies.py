@@ -4,7 +4,6 @@ The text is read as a stream. What is held of it: for word pieces the distinct w
 their counts, for SentencePiece what its library holds.
 """
 
-import codecs
 import collections
 import io
 import random
@@ -67,20 +66,7 @@ class Sentences:
 
 
 def _lines_of(path):
-  with text_io.open_file(path, "rb") as reader:
-    for number, data in enumerate(reader, 1):
-      if number == 1:
-        data = data.removeprefix(codecs.BOM_UTF8)
-      try:
-        line = data.decode("utf-8").strip()
-      except UnicodeDecodeError as error:
-        raise ValueError(
-          f"{path}, line {number}: expected UTF-8, found byte "
-          f"0x{data[error.start]:02x}; convert the file, for example with iconv -f "
-          "CP932 -t UTF-8"
-        ) from None
-      if line:
-        yield line
+  return filter(None, map(str.strip, text_io.stream_lines(path)))
 
 
 def sample(items: Iterable[Item], count: int, total: int, seed: int) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """Files: reading by line and by column, errors that name the place, whole writing."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -100,6 +101,29 @@ class TestWrittenWhole:
       write(tmp_path, os.path.basename(temporary), "half")
       raise RuntimeError
     assert os.listdir(tmp_path) == []
+
+
+class TestStreamLines:
+  @pytest.mark.parametrize(
+    "text", ["", "a", "\ufeffあ\r\n\ufeffb\n\n", "a\x85b\u2028c\rd\n"]
+  )
+  @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+  def test_gives_the_lines_of_the_whole_text(self, tmp_path, text, pack):
+    (tmp_path / "plain").write_bytes(text.encode())
+    (tmp_path / "a").write_bytes(pack(text.encode()))
+    lines = list(text_io.stream_lines(str(tmp_path / "a")))
+    assert lines == text_io.read_lines(str(tmp_path / "plain"))
+
+  def test_another_encoding_is_named_with_its_line(self, tmp_path):
+    path = write(tmp_path, "a.txt", "abc\n日本", encoding="cp932")
+    message = r"a.txt, line 2: expected UTF-8, found byte 0x93; .*iconv"
+    with pytest.raises(ValueError, match=message):
+      list(text_io.stream_lines(path))
+
+  def test_a_damaged_archive_is_told(self, tmp_path):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"a\n" * 9999)[:-20])
+    with pytest.raises(ValueError, match=r"a.gz is a damaged gzip file"):
+      list(text_io.stream_lines(str(tmp_path / "a.gz")))
 
 
 class TestReadText:

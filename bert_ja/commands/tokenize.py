@@ -47,13 +47,9 @@ def _lines():
   from bert_ja import text_io
 
   if FLAGS.input_file:
-    yield from text_io.read_lines(FLAGS.input_file)
+    yield from text_io.stream_lines(FLAGS.input_file)
     return
-  for number, line in enumerate(sys.stdin.buffer, 1):
-    try:
-      yield line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-      raise ValueError(f"standard input, line {number}: not UTF-8 ({error})") from None
+  yield from text_io.decoded_lines(sys.stdin.buffer, "standard input")
 
 
 def describe_json(tokenizer, text: str) -> str:

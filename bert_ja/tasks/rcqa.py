@@ -7,12 +7,10 @@ written: as they are, or as words with one space between them.
 import contextlib
 import dataclasses
 import datetime
-import gzip
 import itertools
 import json
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -165,11 +163,11 @@ def read_questions(input_file: str) -> tuple[list[Question], int]:
       names file and line.
   """
   questions, without_documents, line_of = [], 0, {}
-  for number, line in _lines(input_file):
+  for number, line in enumerate(text_io.stream_lines(input_file), 1):
     if not line.strip():
       continue
     place = f"{input_file}:{number}"
-    values = _json_object(line.removeprefix(b"\xef\xbb\xbf"), place)
+    values = _json_object(line, place)
     if not values.get("documents"):
       without_documents += 1
       continue
@@ -188,24 +186,9 @@ def read_questions(input_file: str) -> tuple[list[Question], int]:
   return questions, without_documents
 
 
-def _lines(input_file):
-  """(number from 1, bytes) of each line."""
-  with text_io.open_file(input_file, "rb") as reader:
-    is_gzip = reader.read(2) == b"\x1f\x8b"
-    reader.seek(0)
-    try:
-      yield from enumerate(gzip.GzipFile(fileobj=reader) if is_gzip else reader, 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-      raise ValueError(
-        f"{input_file} is a damaged gzip file ({error}); copy it again"
-      ) from None
-
-
 def _json_object(line, place):
   try:
-    values = json.loads(line.decode("utf-8"))
-  except UnicodeDecodeError as error:
-    raise ValueError(f"{place}: expected UTF-8 ({error})") from None
+    values = json.loads(line)
   except json.JSONDecodeError as error:
     raise ValueError(f"{place}: expected a JSON object a line ({error.msg})") from None
   return _expect(values, dict, "a JSON object", place)

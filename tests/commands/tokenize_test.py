@@ -81,7 +81,7 @@ def test_the_flag_chooses_another_tokenizer(run):
 
 
 def test_bytes_that_are_no_text_name_their_line(run):
-  with pytest.raises(ValueError, match="standard input, line 2: not UTF-8"):
+  with pytest.raises(ValueError, match="standard input, line 2: expected UTF-8"):
     run(stdin="を\n".encode() + b"\xff\n")
 
 

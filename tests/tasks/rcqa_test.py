@@ -373,7 +373,6 @@ class TestReadQuestions:
     [
       (b"{", "expected a JSON object a line ("),
       (b"[1, 2]", "expected a JSON object, found [1, 2]"),
-      ("\u3042".encode("cp932"), "expected UTF-8 ("),
     ],
   )
   def test_a_line_that_is_no_object_is_told(self, tmp_path, line, message):
