@@ -17,7 +17,7 @@ from benchmarks import plain_tokenizer
 from bert_ja import graph_tokenization, japanese_tokenization, tokenization
 from bert_ja.data import pair_features
 from bert_ja.ja import normalization, segmenters, sentence_piece
-from tests.ja.texts import shared
+from tests.ja.texts import in_contexts, shared
 
 pytest.importorskip("tensorflow_text", reason="needs the extra bert_ja[text]")
 
@@ -85,13 +85,6 @@ def check_words(in_graph, switches, texts):
     assert words == plain_tokenizer.words_of(text, *switches), ascii(text)
 
 
-def in_context(code_points, form):
-  """Texts of sixteen contexts each."""
-  contexts = map(form.format, map(chr, code_points))
-  while text := "\u3000".join(itertools.islice(contexts, 16)):
-    yield text
-
-
 class TestFullGraphTokenizer:
   @pytest.mark.parametrize("switches", SWITCHES)
   def test_assigned_code_points(self, full_tokenizers, switches):
@@ -104,7 +97,7 @@ class TestFullGraphTokenizer:
     ]
     for first, last in plain_tokenizer.IDEOGRAPHS:  # Some ends are not assigned.
       code_points += [first - 1, first, last, last + 1]
-    texts = list(in_context(code_points, "a{0}B {0}Σ Α{0}Σ ΑΣ{0}Β"))
+    texts = list(in_contexts(code_points, "a{0}B {0}Σ Α{0}Σ ΑΣ{0}Β"))
     check_words(full_tokenizers[switches][1], switches, texts)
 
   @pytest.mark.slow
@@ -113,7 +106,7 @@ class TestFullGraphTokenizer:
     """All but surrogates, which UTF-8 does not have."""
     tokenizer, in_graph = full_tokenizers[switches]
     code_points = (code for code in range(0x110000) if code not in SURROGATES)
-    texts = list(in_context(code_points, "a{0}b {0}c"))
+    texts = list(in_contexts(code_points, "a{0}b {0}c"))
     words = decoded(in_graph.words([text.encode("utf-8") for text in texts]))
     assert words == list(map(tokenizer.basic_tokenizer.tokenize, texts))
     assert graph_tokenization.agreement(in_graph, tokenizer, texts, None, 4096) == []

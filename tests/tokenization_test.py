@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from benchmarks import plain_tokenizer, tokenizer_benchmark
 from bert_ja import tokenization
-from tests.ja.texts import shared
+from tests.ja.texts import in_contexts, shared
 
 FIXTURE = ["[UNK]", "[CLS]", "[SEP]", "want", "##want", "##ed", "wa", "un", "runn"]
 FIXTURE += ["##ing", ","]
@@ -107,13 +107,6 @@ def check_spans(tokenizer, switches, text):
     assert piece.translate(one_sigma) in found.translate(one_sigma), ascii(text)
 
 
-def lines_of(code_points, form):
-  """Sixteen characters a line, each in the form's context."""
-  contexts = map(form.format, map(chr, code_points))
-  while line := "\u3000".join(itertools.islice(contexts, 16)):
-    yield line
-
-
 class TestEveryCodePoint:
   @pytest.mark.parametrize("switches", DISTINCT_SWITCHES)
   def test_special_characters_in_all_pairs(self, word_tokenizers, switches):
@@ -132,14 +125,14 @@ class TestEveryCodePoint:
       if code % 97 == 0 or unicodedata.category(chr(code)) not in ("Cn", "Co", "Lo")
     ]
     for form in ("aB{0}あ.{0} {0}{0}Ω", "ΑΣ{0}Β ΑΣ.{0}"):
-      for line in lines_of(code_points, form):
+      for line in in_contexts(code_points, form):
         check_words(word_tokenizers[switches], switches, line)
 
   @pytest.mark.slow
   @pytest.mark.parametrize("switches", DISTINCT_SWITCHES)
   def test_all(self, word_tokenizers, switches):
     tokenizer = word_tokenizers[switches]
-    for line in lines_of(range(0x110000), "a{0}B.{0}"):
+    for line in in_contexts(range(0x110000), "a{0}B.{0}"):
       expected = plain_tokenizer.words_of(line, *switches)
       assert tokenizer.basic_tokenizer.tokenize(line) == expected, ascii(line)
       tokens, spans = tokenizer.tokenize_with_offsets(line)
@@ -148,7 +141,7 @@ class TestEveryCodePoint:
   @pytest.mark.parametrize("switches", DISTINCT_SWITCHES)
   def test_ends_of_the_ideograph_ranges(self, word_tokenizers, switches):
     for first, last in plain_tokenizer.IDEOGRAPHS:
-      for line in lines_of([first - 1, first, last, last + 1], "a{0}b"):
+      for line in in_contexts([first - 1, first, last, last + 1], "a{0}b"):
         check_words(word_tokenizers[switches], switches, line)
 
   def test_kept_marks_that_can_change_places_are_known(self):

@@ -52,3 +52,10 @@ def check_spans(text, spans):
   for (start, end), (next_start, next_end) in itertools.pairwise([(0, 0), *spans]):
     assert start <= next_start <= next_end
     assert end <= next_end <= len(text)
+
+
+def in_contexts(code_points, form):
+  """Texts of sixteen characters, each in the form's context."""
+  contexts = map(form.format, map(chr, code_points))
+  while text := "\u3000".join(itertools.islice(contexts, 16)):
+    yield text
