@@ -269,7 +269,11 @@ class SquadJob(job.Job):
     answers = self._answers(outputs)
     paths = span_answers.write_answers(FLAGS.output_dir, answers)
     if FLAGS.do_eval:
-      paths += squad_scores.write_scores(FLAGS.output_dir, self._scores(answers))
+      paths += squad_scores.write_scores(
+        FLAGS.output_dir,
+        self._scores(answers),
+        {"global_step": self.estimator.global_step},
+      )
     return paths
 
 

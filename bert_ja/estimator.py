@@ -63,6 +63,11 @@ class Estimator:
     """Whether this process writes files."""
     return distribution.is_chief(self.strategy)
 
+  @property
+  def global_step(self) -> int:
+    """Updates of the weights that are loaded."""
+    return self._model.step if self._model else 0
+
   def prepare(self, is_training: bool) -> None:
     """Makes the variables and loads their values, before anything is written.
 

@@ -71,6 +71,14 @@ class TestTraining:
     )
     assert before < 20 < 80 < after
 
+  def test_metrics_name_the_step(self, outputs):
+    """That of training in this directory: weights from elsewhere have none."""
+    steps = [
+      load(outputs[0], name, "metrics.json")["global_step"]
+      for name in ("untrained", "long", "again")
+    ]
+    assert steps == [0, 240, 0]
+
   def test_answers_are_cut_from_the_context(self, inputs, outputs):
     predictions = load(outputs[0], "long", "predictions.json")
     paragraphs = load(inputs, "train.json")["data"][0]["paragraphs"]
