@@ -18,14 +18,16 @@ _SCRIPTS = sorted(path.stem for path in _ROOT.glob("*.py"))
 # names joined by "+" that belong together.
 _ROWS = (
   ("text_io", "lazy"),
-  ("hugging_face",),
+  ("hugging_face", "input_files"),
   ("checkpoint",),
   ("one_pass",),
   ("modeling", "optimization", "distribution", "ja"),
   (
     "tokenization",
+    "corpora",
     "model_files",
     "heads",
+    "pretraining_heads",
     "metrics",
     "figures",
     "run_config",
@@ -73,6 +75,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.comparison",
   "bert_ja.comparison_file",
   "bert_ja.comparison_plan",
+  "bert_ja.corpora",
   "bert_ja.data.feature_cache",
   "bert_ja.data.pair_features",
   "bert_ja.data.parallel",
