@@ -190,14 +190,16 @@ class ClassifierJob(job.Job):
     examples = self.examples[split]
     path = self.output_path(f"{split}.tf_record")
     with reporting.Progress(len(examples), "example", f"tokenize {split}") as progress:
-      pair_features.cached_features(
-        examples,
-        self.label_list,
-        FLAGS.max_seq_length,
-        self.tokenizer,
-        path,
-        FLAGS.cache_dir,
-        progress=progress.update_to,
+      self.chief_first(
+        lambda: pair_features.cached_features(
+          examples,
+          self.label_list,
+          FLAGS.max_seq_length,
+          self.tokenizer,
+          path,
+          FLAGS.cache_dir,
+          progress=progress.update_to,
+        )
       )
     spec = pair_features.feature_spec(FLAGS.max_seq_length)
     logging.info("*** Features ***")

@@ -131,16 +131,19 @@ def model_fn_builder(
 def main(_):
   """Trains, then answers, then scores."""
   command_line.require(FLAGS, "output_dir")
+  span_flags.check(FLAGS)
   command_line.import_tensorflow()
   files = model_flags.resolve(FLAGS)
-  span_flags.check(FLAGS)
+  span_flags.check_lengths(FLAGS)
   squad = SquadJob(files, FLAGS)
   if FLAGS.do_train:
     squad.train()
   if FLAGS.use_best:
     squad.load_best()
   if FLAGS.do_predict or FLAGS.do_eval:
-    logging.info("Wrote:\n  %s", "\n  ".join(squad.predict()))
+    written = squad.predict()
+    if written:
+      logging.info("Wrote:\n  %s", "\n  ".join(written))
 
 
 class SquadJob(job.Job):
@@ -197,18 +200,25 @@ class SquadJob(job.Job):
     path = self.output_path(f"{split}.tf_record")
     count = len(self.examples[split])
     with reporting.Progress(count, "question", f"tokenize {split}") as progress:
-      self.windows[split] = span_features.cached_windows(
-        self.examples[split],
-        self.tokenizer,
-        span_flags.window_options(self.alignment, FLAGS),
-        is_training,
-        path,
-        FLAGS.cache_dir,
-        progress=progress.update_to,
+      self.windows[split] = self.chief_first(
+        lambda: span_features.cached_windows(
+          self.examples[split],
+          self.tokenizer,
+          span_flags.window_options(self.alignment, FLAGS),
+          is_training,
+          path,
+          FLAGS.cache_dir,
+          progress=progress.update_to,
+        )
       )
     spec = span_features.feature_spec(FLAGS.max_seq_length, is_training)
     # The original's loss and n best are over padding too (A-123).
     return self.record_input_fn(path, split, spec, pad=self.alignment == "words")
+
+  def log_training_rows(self, num_rows):
+    """Contract A-138."""
+    logging.info("  Num orig examples = %d", len(self.examples["train"]))
+    logging.info("  Num split examples = %d", num_rows)
 
   def _answers(self, outputs):
     from bert_ja.tasks import span_answers
@@ -246,9 +256,7 @@ class SquadJob(job.Job):
     from bert_ja.tasks import squad_scores
 
     scores = squad_scores.summarize(self._scores(self._answers(outputs)))
-    flat = squad_scores.flat_metrics(scores)
-    names = ("eval_exact_match", "eval_f1", "eval_character_f1")
-    return {name: flat[name] for name in names}
+    return squad_scores.flat_metrics(scores)
 
   def predict(self):
     """Answers the questions, with scores if they are asked for; returns the paths."""

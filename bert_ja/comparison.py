@@ -3,7 +3,6 @@
 import collections
 import csv
 import dataclasses
-import filecmp
 import math
 import os
 from collections.abc import Sequence
@@ -333,7 +332,7 @@ def convert_data(plan: Plan, output_dir: str) -> Plan:
 
   directory = os.path.join(os.path.abspath(output_dir), "data")
   record_file = os.path.join(directory, _SOURCE)
-  source = [plan.rcqa_file, os.path.getsize(plan.rcqa_file)]
+  source = [plan.rcqa_file, text_io.size(plan.rcqa_file)]
   record = {"source": source, "suffixes": []}
   if os.path.exists(record_file):
     record = text_io.read_json(record_file)
@@ -374,9 +373,14 @@ def _sentence_piece_models(models):
       if not path and "model_dir" in model.flags:
         path = model_files.find(model.flags["model_dir"], weights=False).model_file
     first = found.setdefault(model.suffix, path)
-    if path and first and not filecmp.cmp(first, path, shallow=False):
+    if path and first and _content(first) != _content(path):
       raise ValueError(
         f"model {model.name!r}: suffix {model.suffix!r} has two SentencePiece models, "
         f"{first} and {path}; compare the models in two comparisons"
       )
   return found
+
+
+def _content(path):
+  with text_io.open_file(path, "rb") as reader:
+    return reader.read()

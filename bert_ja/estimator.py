@@ -45,7 +45,9 @@ class Estimator:
       ModeKeys.PREDICT: predict_batch_size,
     }
     replicas = self.strategy.num_replicas_in_sync
-    for mode, size in self.batch_sizes.items():
+    # Evaluation last: a script without a flag for it has the size of prediction.
+    for mode in (ModeKeys.TRAIN, ModeKeys.PREDICT, ModeKeys.EVAL):
+      size = self.batch_sizes[mode]
       parts = replicas
       if mode == ModeKeys.TRAIN:
         parts *= config.gradient_accumulation_steps
@@ -216,11 +218,11 @@ class Estimator:
         self.config.keep_checkpoint_max,
       )
       logging.info("Saved %s", model.source)
-    self._wait_for_workers()
+    self.wait_for_workers()
     if not self.is_chief:
       model.source = checkpoint.latest_checkpoint(self.config.model_dir)
 
-  def _wait_for_workers(self):
+  def wait_for_workers(self) -> None:
     """Returns when every worker has come here, so that files of the chief are there."""
     if distribution.num_workers() > 1:
       self.sum_over_workers(1.0)

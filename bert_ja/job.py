@@ -1,4 +1,4 @@
-"""What scripts that fine-tune have in common: from flags to a model that trains.
+"""What scripts that train have in common: from flags to a model that trains.
 
 A script's subclass says which data it reads and what its model_fn is.
 """
@@ -19,18 +19,17 @@ from bert_ja.flags import (
 )
 
 
-class Job:
-  """What the flags come to: a task, a model and where they meet.
+class TrainingJob:
+  """What the flags come to: data, a model and where they meet. It has no tokenizer.
 
   Attributes:
     flags: parsed flags.
     files: `model_files.ModelFiles`.
-    front_end: name of the tokenizer's front end.
     config: `modeling.BertConfig`.
-    tokenizer: `tokenization.Tokenizer`.
     strategy: where the model computes.
     estimator: `estimator.Estimator`.
     num_train_steps: updates in all; 0 without training.
+    num_warmup_steps: those of them with a rising rate.
   """
 
   # Flags that hold paths, which a TPU's worker may have to read.
@@ -55,13 +54,8 @@ class Job:
       for name in ("init_checkpoint", "vocab_file", "model_file")
     }
     distribution.check_paths(runtime, paths)
-    choice = tokenizer_flags.choose(files, flag_values)
-    self.front_end = choice.name
-    self.config = model_flags.load_config(files, self.front_end)
-    model_flags.check_length(flag_values.max_seq_length, self.config, files)
-    self.tokenizer = tokenizer_flags.create_tokenizer(files, flag_values, choice)
-    tokenizer_flags.check(self.tokenizer, self.config, files)
-    self.num_train_steps = training_flags.num_train_steps(self.read(), flag_values)
+    self.read_model()
+    self.num_train_steps, self.num_warmup_steps = self.plan()
     labels = self.task_description().get("labels", [])
     model_flags.check_output_dir(labels, files, flag_values)
     self.strategy = distribution.create_strategy(runtime)
@@ -70,11 +64,16 @@ class Job:
     self.estimator.prepare(flag_values.do_train)
     text_io.makedirs(flag_values.output_dir)
 
-  def read(self) -> int:
+  def read_model(self) -> None:
+    """Reads the model's description."""
+    self.config = model_flags.load_config(self.files)
+    model_flags.check_length(self.flags.max_seq_length, self.config, self.files)
+
+  def plan(self) -> tuple[int, int]:
     """Reads all data that the run needs: a fault in the last shall not cost a training.
 
     Returns:
-      The number of training examples.
+      (updates in all, updates of the warm-up).
     """
     raise NotImplementedError
 
@@ -112,7 +111,7 @@ class Job:
     def optimizer_fn():
       return training_flags.create_optimizer(
         self.num_train_steps,
-        int(self.num_train_steps * values.warmup_proportion),
+        self.num_warmup_steps,
         self.config.num_hidden_layers,
         values,
       )
@@ -120,9 +119,101 @@ class Job:
     return estimator.Estimator(
       self.model_fn(optimizer_fn, options),
       training_flags.run_config(values),
-      *training_flags.batch_sizes(values),
+      *self.batch_sizes(),
       self.strategy,
     )
+
+  def batch_sizes(self) -> tuple[int, int, int]:
+    """Of training, evaluation and prediction."""
+    return training_flags.batch_sizes(self.flags)
+
+  def train(self) -> None:
+    """Trains, evaluating between updates if --eval_steps says so."""
+    from bert_ja import training_loop
+
+    output_dir, eval_steps = self.flags.output_dir, self.flags.eval_steps
+    if self.estimator.is_chief:
+      self._describe(output_dir)
+      if eval_steps:
+        self._describe(training_loop.best_dir(output_dir))
+    input_fn = self.input_fn("train")
+    eval_input_fn = self.input_fn("eval") if eval_steps else None
+    logging.info("***** Running training *****")
+    self.log_training_rows(input_fn.num_rows)
+    logging.info("  Batch size = %d", self.flags.train_batch_size)
+    logging.info("  Num steps = %d", self.num_train_steps)
+    self.estimator.train(input_fn, self.num_train_steps, eval_input_fn)
+
+  def log_training_rows(self, num_rows: int) -> None:
+    """Says how many rows there are to train on."""
+    logging.info("  Num examples = %d", num_rows)
+
+  def chief_first(self, make: Callable[[], Any]) -> Any:
+    """What `make` returns, which writes files that other workers then find."""
+    if self.estimator.is_chief:
+      made = make()
+    self.estimator.wait_for_workers()
+    return made if self.estimator.is_chief else make()
+
+  def tokenizer_settings(self) -> dict[str, Any]:
+    """What is recorded of the tokenizer beside a trained model."""
+    return dict(self.files.tokenizer_settings)
+
+  def _describe(self, directory):
+    from bert_ja import model_files
+
+    model_files.write_description(
+      directory,
+      self.config,
+      self.files.vocab_file,
+      self.tokenizer_settings(),
+      self.task_description(),
+      self.files.model_file,
+    )
+
+  def load_best(self) -> None:
+    """Takes the checkpoint in best/ for evaluation and prediction."""
+    from bert_ja import checkpoint, training_loop
+
+    directory = training_loop.best_dir(self.flags.output_dir)
+    best = checkpoint.latest_checkpoint(directory)
+    if best is None:
+      raise ValueError(
+        f"--use_best: {directory} holds no checkpoint; train with --eval_steps first"
+      )
+    self.estimator.load(best)
+
+  def output_path(self, name: str) -> str:
+    """Of a file in the output directory."""
+    return os.path.join(self.flags.output_dir, name)
+
+
+class Job(TrainingJob):
+  """A task on texts, in epochs over their rows.
+
+  Attributes, besides those of a `TrainingJob`:
+    front_end: name of the tokenizer's front end.
+    tokenizer: `tokenization.Tokenizer`.
+  """
+
+  def read_model(self) -> None:
+    choice = tokenizer_flags.choose(self.files, self.flags)
+    self.front_end = choice.name
+    self.config = model_flags.load_config(self.files, self.front_end)
+    model_flags.check_length(self.flags.max_seq_length, self.config, self.files)
+    self.tokenizer = tokenizer_flags.create_tokenizer(self.files, self.flags, choice)
+    tokenizer_flags.check(self.tokenizer, self.config, self.files)
+
+  def plan(self) -> tuple[int, int]:
+    steps = training_flags.num_train_steps(self.read(), self.flags)
+    return steps, int(steps * self.flags.warmup_proportion)
+
+  def read(self) -> int:
+    """Reads all data that the run needs; returns the number of training examples."""
+    raise NotImplementedError
+
+  def tokenizer_settings(self) -> dict[str, Any]:
+    return {**self.tokenizer.settings, "tokenizer": self.front_end}
 
   def record_input_fn(
     self, path: str, split: str, spec: Mapping[str, Any], pad: bool = False
@@ -144,48 +235,3 @@ class Job:
       spec=spec,
       options=data_flags.batch_options(self.strategy, self.flags, pad),
     )
-
-  def train(self) -> None:
-    """Trains, evaluating between updates if --eval_steps says so."""
-    from bert_ja import training_loop
-
-    output_dir, eval_steps = self.flags.output_dir, self.flags.eval_steps
-    if self.estimator.is_chief:
-      self._describe(output_dir)
-      if eval_steps:
-        self._describe(training_loop.best_dir(output_dir))
-    input_fn = self.input_fn("train")
-    eval_input_fn = self.input_fn("eval") if eval_steps else None
-    logging.info("***** Running training *****")
-    logging.info("  Num examples = %d", input_fn.num_rows)
-    logging.info("  Batch size = %d", self.flags.train_batch_size)
-    logging.info("  Num steps = %d", self.num_train_steps)
-    self.estimator.train(input_fn, self.num_train_steps, eval_input_fn)
-
-  def _describe(self, directory):
-    from bert_ja import model_files
-
-    model_files.write_description(
-      directory,
-      self.config,
-      self.files.vocab_file,
-      {**self.tokenizer.settings, "tokenizer": self.front_end},
-      self.task_description(),
-      self.files.model_file,
-    )
-
-  def load_best(self) -> None:
-    """Takes the checkpoint in best/ for evaluation and prediction."""
-    from bert_ja import checkpoint, training_loop
-
-    directory = training_loop.best_dir(self.flags.output_dir)
-    best = checkpoint.latest_checkpoint(directory)
-    if best is None:
-      raise ValueError(
-        f"--use_best: {directory} holds no checkpoint; train with --eval_steps first"
-      )
-    self.estimator.load(best)
-
-  def output_path(self, name: str) -> str:
-    """Of a file in the output directory."""
-    return os.path.join(self.flags.output_dir, name)

@@ -210,12 +210,15 @@ def read_json(path: str) -> Any:
     FileNotFoundError: the path does not exist.
     ValueError: not JSON; the message names file, line and column.
   """
+  text = read_text(path)
   try:
-    return json.loads(read_text(path))
+    return json.loads(text)
   except json.JSONDecodeError as error:
     raise ValueError(
       f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
     ) from None
+  except (RecursionError, ValueError) as error:  # Thousands of levels, or of digits.
+    raise ValueError(f"{path}: JSON that cannot be read ({error})") from None
 
 
 def write_json(path: str, value: Any) -> None:

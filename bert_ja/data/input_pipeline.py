@@ -21,8 +21,10 @@ import tensorflow as tf
 
 from bert_ja.data import pair_features, records
 
-# Lengths are rounded up to a multiple of this: few shapes, whole vectors.
+# Lengths are rounded up to a multiple of this: whole vectors ...
 _LENGTH_MULTIPLE = 8
+# ... and few shapes, since each costs the time of compiling.
+_MOST_LENGTHS = 16
 # Steps whose rows are sorted together by length.
 _BUCKET_WINDOW = 64
 
@@ -193,9 +195,14 @@ def evaluation_rows(lengths: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def batch_lengths(lengths: np.ndarray, rows: np.ndarray, seq_length: int) -> np.ndarray:
-  """Length that each batch is cut to, a multiple of 8 or S itself: int [batches]."""
+  """Length that each batch is cut to: int [batches].
+
+  A multiple of 8, and in long rows of more, so that there are at most 16 lengths; or
+  S itself.
+  """
   longest = np.where(rows < 0, 0, lengths[rows]).max(axis=1, initial=1)
-  rounded = -(-longest // _LENGTH_MULTIPLE) * _LENGTH_MULTIPLE
+  step = _LENGTH_MULTIPLE * -(-seq_length // (_LENGTH_MULTIPLE * _MOST_LENGTHS))
+  rounded = -(-longest // step) * step
   return np.minimum(rounded, seq_length)
 
 

@@ -8,6 +8,7 @@ S is the length of a row.
 import contextlib
 import dataclasses
 import random
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,8 +36,9 @@ _LOGGED_EXAMPLES = 20
 _NAMED_EXAMPLES = 5
 _BLOCK = 512  # windows whose rows are made together
 _SHUFFLE_SEED = 12345
-# Spaced text has a shorter word on average, text without spaces a longer one.
-_LONGEST_MEAN_WORD = 16
+# Of spaced text: in letters, and in kana and ideographs, which a word has fewer of.
+_LONGEST_MEAN_WORD = 16, 4
+_UNSPACED = re.compile("[\u3041-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 _WINDOWS_SUFFIX = ".windows.npz"
 _LISTS = ("input_ids", "input_mask", "segment_ids")
 _ANSWER = ("start_positions", "end_positions", "is_impossible")
@@ -92,16 +94,18 @@ def default_alignment(front_end: str, examples: Sequence[SquadExample]) -> str:
   """How answers are placed where the user does not say.
 
   Returns:
-    "words" for the original's tokenizers (`google`, `multilingual-cased`) on contexts
-    with spaces: at most 16 characters for each part between white space, on average
-    over all contexts. "characters" else.
+    "words" for the original's tokenizers (`google`, `multilingual-cased`) on spaced
+    text: words of at most 16 characters on average over all contexts, or of 4 where
+    kana and ideographs are more than a tenth of the characters. "characters" else.
   """
   if front_end not in ("google", "multilingual-cased"):
     return "characters"
   contexts = {example.context for example in examples}
-  words = sum(len(context.split()) for context in contexts)
+  words = sum(len(span_pieces.WORD.findall(context)) for context in contexts)
   characters = sum(map(len, contexts))
-  return "words" if characters <= _LONGEST_MEAN_WORD * words else "characters"
+  unspaced = sum(len(_UNSPACED.findall(context)) for context in contexts)
+  longest = _LONGEST_MEAN_WORD[10 * unspaced > characters]
+  return "words" if characters <= longest * words else "characters"
 
 
 def training_order(
@@ -341,6 +345,11 @@ def cached_windows(
     windows, questions = _convert(
       examples, order, tokenizer, options, is_training, progress
     )
+    if not len(windows.length):
+      raise ValueError(
+        f"none of {len(examples)} questions can be trained on: their answers do not "
+        "stand in their contexts at their answer_start"
+      )
 
     def make():
       rows = _encoded(examples, windows, questions, tokenizer, is_training)

@@ -22,7 +22,8 @@ import numpy as np
 from bert_ja import tokenization
 
 # As in the original: no other white space parts words, U+3000 neither.
-_WORD = re.compile("[^ \t\r\n\u202f]+")
+WORD = re.compile("[^ \t\r\n\u202f]+")
+"""A word of a context (contract A-108)."""
 _SPECIAL_TOKENS = ("[CLS]", "[SEP]", "[MASK]")
 
 Span = tuple[int, int]
@@ -132,7 +133,7 @@ class Words:
 
   def __init__(self, context: str):
     self._length = len(context)
-    matches = list(_WORD.finditer(context))
+    matches = list(WORD.finditer(context))
     self._words = [match[0] for match in matches]
     self._starts = [match.start() for match in matches]
 
@@ -203,7 +204,7 @@ class Characters:
 
   def find(self, text: str, start: int) -> Span | None:
     """First character of an answer and the one after the last; None if not there."""
-    if not text or start < 0 or not self._context.startswith(text, start):
+    if not text.strip() or start < 0 or not self._context.startswith(text, start):
       return None
     return start, start + len(text)
 

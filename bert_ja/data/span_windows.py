@@ -162,7 +162,7 @@ class Windows:
     buffer = io.BytesIO()  # not every file system lets np.savez go back in a file
     np.savez(buffer, **values)
     with text_io.written_whole(path, "wb") as writer:
-      writer.write(buffer.getbuffer())
+      writer.write(buffer.getvalue())  # GFile takes bytes alone
 
   @classmethod
   def load(cls, path: str) -> "Windows":

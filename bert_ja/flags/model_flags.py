@@ -92,8 +92,9 @@ def find(flag_values: flags.FlagValues = flags.FLAGS, weights: bool = True) -> A
 def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   """The model's files, for a run: with a configuration or a family that has one.
 
-  Flags that were recorded when the model was trained (`max_seq_length`, the task and
-  its columns) take their recorded values where they are not given.
+  Without --do_train, flags that were recorded when the model was trained
+  (`max_seq_length`, the task and its columns) take their recorded values where they are
+  not given.
 
   Returns:
     `model_files.ModelFiles`.
@@ -111,10 +112,32 @@ def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
       "the model is not known: give --bert_config_file, or --model_dir with a model's "
       "directory"
     )
-  for name, value in files.task.get("flags", {}).items():
-    if name in flag_values and not flag_values[name].present:
-      flag_values[name].value = value
+  if not ("do_train" in flag_values and flag_values.do_train):
+    _take_recorded(files, flag_values)
   return files
+
+
+def _take_recorded(files, flag_values):
+  """Flags of the model in the output directory, or else in --model_dir."""
+  from bert_ja import checkpoint
+
+  task = files.task
+  directory = flag_values["output_dir"].value if "output_dir" in flag_values else None
+  if directory and checkpoint.latest_checkpoint(directory):
+    task = _recorded_task(directory) or task
+  for name, value in task.get("flags", {}).items():
+    if name in flag_values and not flag_values[name].present:
+      if value != flag_values[name].value:
+        logging.info("--%s=%s, as the model was trained", name, value)
+      flag_values[name].value = value
+
+
+def _recorded_task(directory):
+  """What a training wrote of itself; {} if it did not."""
+  from bert_ja import model_files, text_io
+
+  path = os.path.join(directory, model_files.TASK_NAME)
+  return text_io.read_json(path) if text_io.exists(path) else {}
 
 
 def load_config(files: Any, tokenizer_name: str | None = None) -> Any:
@@ -145,7 +168,7 @@ def check_output_dir(
     ValueError: it holds a model with other labels; or there are no weights to
       evaluate or predict with.
   """
-  from bert_ja import checkpoint, model_files, text_io
+  from bert_ja import checkpoint
 
   output_dir = flag_values.output_dir
   trained = checkpoint.latest_checkpoint(output_dir)
@@ -156,14 +179,24 @@ def check_output_dir(
         "--init_checkpoint or the --model_dir of a trained model, or --do_train"
       )
     return
-  task_file = os.path.join(output_dir, model_files.TASK_NAME)
-  if text_io.exists(task_file):
-    known = text_io.read_json(task_file).get("labels")
-    if known and known != labels:
-      raise ValueError(
-        f"{output_dir} holds a model with labels {', '.join(known)}, the task has "
-        f"{', '.join(labels)}; choose another --output_dir"
-      )
+  task = _recorded_task(output_dir)
+  known = task.get("labels")
+  if known and known != labels:
+    raise ValueError(
+      f"{output_dir} holds a model with labels {', '.join(known)}, the task has "
+      f"{', '.join(labels) or 'none'}; choose another --output_dir"
+    )
+  for name, value in task.get("flags", {}).items():
+    if flag_values.do_train and name in flag_values:
+      given = flag_values[name].value
+      if given not in (value, "auto"):
+        logging.warning(
+          "%s holds a model that was trained with --%s=%s; it goes on with %s",
+          output_dir,
+          name,
+          value,
+          given,
+        )
 
 
 def check_length(max_seq_length: int, config: Any, files: Any) -> None:

@@ -60,10 +60,10 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def check(flag_values: flags.FlagValues = flags.FLAGS) -> None:
-  """Checks that the flags fit each other (A-14, A-18).
+  """Checks that the files are named which the run needs (A-14, A-18).
 
   Raises:
-    ValueError: they do not.
+    ValueError: one is not, or there is nothing to do.
   """
   predicts = flag_values.do_predict or flag_values.do_eval or flag_values.eval_steps
   if not (flag_values.do_train or flag_values.do_predict or flag_values.do_eval):
@@ -72,6 +72,14 @@ def check(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     raise ValueError("--do_train needs --train_file")
   if predicts and not flag_values.predict_file:
     raise ValueError("--do_predict, --do_eval and --eval_steps need --predict_file")
+
+
+def check_lengths(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Checks that a window has room for a context (A-18).
+
+  Raises:
+    ValueError: it has none.
+  """
   if flag_values.max_seq_length <= flag_values.max_query_length + 3:
     raise ValueError(
       f"--max_seq_length={flag_values.max_seq_length} must be greater than "

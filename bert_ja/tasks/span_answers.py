@@ -11,7 +11,6 @@ import itertools
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,14 +18,13 @@ import numpy as np
 from absl import logging
 
 from bert_ja import text_io, tokenization
-from bert_ja.data import span_features
+from bert_ja.data import span_features, span_pieces
 
 # Cells of the arrays of a block; bounds the memory and fits a processor's cache.
 _BLOCK_CELLS = 1 << 20
 # A null_odds entry that is above any threshold (contract A-136).
 _NO_OTHER_ANSWER = 1e6
 _FIRST_UNIQUE_ID = 1_000_000_000  # Contract A-119.
-_words = re.compile("[^ \t\r\n\u202f]+").findall  # Contract A-108.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,7 +291,13 @@ def get_final_text(
   Returns:
     Text of `orig_text`.
   """
-  text = _comparable(orig_text, do_lower_case)
+  return _final_text(
+    pred_text, orig_text, _basic_tokenizer(do_lower_case), verbose_logging
+  )
+
+
+def _final_text(pred_text, orig_text, basic_tokenizer, verbose_logging):
+  text = _comparable(orig_text, basic_tokenizer)
   start = text.find(pred_text)
   end = start + len(pred_text) - 1
   if start < 0:
@@ -313,9 +317,9 @@ def get_final_text(
 
 # A context without spaces is one word, which all its answers are looked up in.
 @functools.lru_cache(maxsize=64)
-def _comparable(text, do_lower_case):
+def _comparable(text, basic_tokenizer):
   """`text` in the form of joined pieces."""
-  return " ".join(_basic_tokenizer(do_lower_case).tokenize(text))
+  return " ".join(basic_tokenizer.tokenize(text))
 
 
 @functools.cache
@@ -449,7 +453,11 @@ def _distinct_entries(context: str, candidates: _Candidates, cut: _Cut):
 
 def _word_cut(windows, tokenizer, options) -> _Cut:
   """How the original cuts: words of the context, narrowed by `get_final_text`."""
-  words_of = functools.lru_cache(maxsize=1)(_words)
+  words_of = functools.lru_cache(maxsize=1)(span_pieces.WORD.findall)
+  basic_tokenizer = _basic_tokenizer(options.do_lower_case)
+  own = getattr(tokenizer, "basic_tokenizer", basic_tokenizer)
+  if own.do_lower_case == options.do_lower_case:
+    basic_tokenizer = own  # It may have other switches too, which the pieces show.
 
   def cut(context, first, last):
     pieces = tokenizer.convert_ids_to_tokens(
@@ -457,10 +465,10 @@ def _word_cut(windows, tokenizer, options) -> _Cut:
     )
     predicted = " ".join(pieces).replace(" ##", "").replace("##", "")
     first_word, last_word = windows.places[first, 0], windows.places[last, 1]
-    text = get_final_text(
+    text = _final_text(
       " ".join(predicted.split()),
       " ".join(words_of(context)[first_word : last_word + 1]),
-      options.do_lower_case,
+      basic_tokenizer,
       options.verbose_logging,
     )
     return text, None

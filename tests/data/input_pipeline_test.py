@@ -182,6 +182,15 @@ class TestBatchLengths:
     cut = input_pipeline.batch_lengths(np.array(lengths), np.array([[0, 1]]), 21)
     assert cut.tolist() == [expected]
 
+  @pytest.mark.parametrize("seq_length", [128, 129, 384, 512])
+  def test_there_are_at_most_sixteen(self, seq_length):
+    lengths = np.arange(1, seq_length + 1)
+    rows = np.arange(seq_length)[:, None]
+    cuts = input_pipeline.batch_lengths(lengths, rows, seq_length)
+    assert 9 <= len(set(cuts.tolist())) <= 16
+    assert (cuts >= lengths).all()
+    assert cuts.max() == seq_length
+
   def test_padding_rows_have_no_length(self):
     rows = np.array([[0, -1], [-1, -1]])
     assert input_pipeline.batch_lengths(np.array([3, 20]), rows, 24).tolist() == [8, 8]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import span_benchmark
-from bert_ja import front_ends, tokenization
+from bert_ja import front_ends, text_io, tokenization
 from bert_ja.data import records, span_features
 from bert_ja.data.span_features import Answer, SquadExample, WindowOptions
 from tests.ja.texts import shared
@@ -242,11 +242,15 @@ class TestWindows:
   def test_no_pieces_at_all(self):
     assert layout([0], [0], 0).max_context().shape == (1, 0)
 
-  def test_saved_and_loaded(self, make, tmp_path, alignment):
+  @pytest.mark.parametrize("place", ["local", "behind TensorFlow"])
+  def test_saved_and_loaded(self, make, tmp_path, alignment, place):
+    root = str(tmp_path) if place == "local" else f"ram:/{tmp_path}"
+    text_io.makedirs(root)
     for training in (False, True):
       windows = make([*many(), example("c", "b")], training, alignment=alignment)
-      windows.save(str(tmp_path / "w.npz"))
-      loaded = span_features.Windows.load(str(tmp_path / "w.npz"))
+      path = f"{root}/w.npz"
+      windows.save(path)
+      loaded = span_features.Windows.load(path)
       for field in dataclasses.fields(windows):
         before, after = (getattr(w, field.name) for w in (windows, loaded))
         assert type(before) is type(after), field.name
@@ -541,6 +545,9 @@ class TestDefaultAlignment:
       ("google", ["空白のない文をここに長く書いておく。もう一つの文。"], "characters"),
       ("google", ["空白 の ある 文 を ここ に 書いて おく 。"], "words"),
       ("google", ["Two words here."] * 9 + ["空白のない文。" * 20] * 2, "characters"),
+      ("google", ["今日は雨です"], "characters"),
+      ("google", ["会社：東京\n人数：三人"], "characters"),
+      ("google", ["雨\u3000雪\u3000風\u3000雲"], "characters"),
       ("google", [""], "words"),
     ],
   )

@@ -4,9 +4,10 @@ import json
 import types
 
 import pytest
+import tensorflow as tf
 from absl import flags
 
-from bert_ja import model_files
+from bert_ja import checkpoint, model_files
 from bert_ja.flags import model_flags, task_flags, tokenizer_flags
 
 
@@ -109,6 +110,21 @@ class TestRecordedFlags:
     model_flags.resolve(flag_values)
     assert flag_values.max_seq_length == 128
     assert flag_values.task_name == "table"
+
+  def test_training_takes_its_own(self, parse, model_dir):
+    """A model of another task or length is a start like any other."""
+    flag_values = parse(f"--model_dir={model_dir}", "--do_train")
+    model_flags.resolve(flag_values)
+    assert (flag_values.task_name, flag_values.max_seq_length) == (None, 128)
+
+  def test_those_of_a_model_in_the_output_directory_count_more(
+    self, parse, model_dir, tmp_path
+  ):
+    (tmp_path / "task.json").write_text('{"flags": {"max_seq_length": 32}}')
+    checkpoint.save_step(str(tmp_path), 1, {"a": tf.Variable(1.0)}, 1)
+    flag_values = parse(f"--model_dir={model_dir}", f"--output_dir={tmp_path}")
+    model_flags.resolve(flag_values)
+    assert flag_values.max_seq_length == 32
 
   def test_without_a_directory_the_defaults_stay(self, parse):
     flag_values = parse("--bert_config_file=c.json")

@@ -53,10 +53,6 @@ class TestCheck:
       (("--do_predict",), "need --predict_file"),
       (("--do_eval",), "need --predict_file"),
       (("--do_train", "--train_file=a", "--eval_steps=5"), "need --predict_file"),
-      (
-        ("--do_predict", "--predict_file=a", "--max_seq_length=67"),
-        "--max_seq_length=67 must be greater than --max_query_length=64 plus 3",
-      ),
     ],
   )
   def test_names_what_is_missing(self, parsed, arguments, message):
@@ -64,9 +60,14 @@ class TestCheck:
     with pytest.raises(ValueError, match=message):
       span_flags.check(parsed(*arguments))
 
-  def test_a_window_of_one_piece_is_enough(self, parsed):
-    values = parsed("--do_predict", "--predict_file=a", "--max_seq_length=68")
-    assert span_flags.check(values) is None
+
+class TestCheckLengths:
+  def test_a_window_has_room_for_a_piece(self, parsed):
+    """Contract A-18."""
+    message = "--max_seq_length=67 must be greater than --max_query_length=64 plus 3"
+    with pytest.raises(ValueError, match=message):
+      span_flags.check_lengths(parsed("--max_seq_length=67"))
+    assert span_flags.check_lengths(parsed("--max_seq_length=68")) is None
 
 
 class TestRecorded:

@@ -55,7 +55,6 @@ def outputs(inputs, tmp_path_factory):
       do_eval=True,
       num_train_epochs=2,
     ),
-    arguments("words", **train, do_predict=True, answer_alignment="words"),
   ]
   status, log = runs.run_many(jobs, "run_squad")
   assert status == 0, log
@@ -146,15 +145,41 @@ class TestVersion2:
 
 
 class TestWords:
-  def test_text_without_spaces_is_one_word(self, inputs, outputs):
-    """Contract A-122: the whole context is what is searched."""
-    assert "Answers are placed by words" in outputs[1][4]
-    predictions = load(outputs[0], "words", "predictions.json")
-    paragraphs = load(inputs, "dev.json")["data"][0]["paragraphs"]
-    assert all(
-      predictions[paragraph["qas"][0]["id"]] in paragraph["context"]
-      for paragraph in paragraphs
-    )
+  def test_an_answer_that_stands_twice_is_learnt_at_its_first_place(self, tmp_path):
+    """Contract A-122: text without spaces is one word. Characters know the place."""
+    squad_inputs.write(str(tmp_path))
+    answer = {"text": "山川", "answer_start": 12}
+    qas = [{"id": "q", "question": "赤", "answers": [answer]}]
+    paragraph = {"context": "赤山川空林森火水木金土石山川海", "qas": qas}
+    path = tmp_path / "twice.json"
+    path.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    jobs = [
+      squad_inputs.arguments(
+        tmp_path,
+        f"{tmp_path}/{alignment}",
+        do_train=True,
+        train_file=path,
+        num_train_epochs=1,
+        train_batch_size=1,
+        answer_alignment=alignment,
+      )
+      for alignment in ("words", "characters")
+    ]
+    status, log = runs.run_many(jobs, "run_squad")
+    assert status == 0, log
+    # [CLS] 赤 [SEP] and then the context.
+    assert positions(f"{tmp_path}/words/train.tf_record") == [(4, 5)]
+    assert positions(f"{tmp_path}/characters/train.tf_record") == [(15, 16)]
+
+
+def positions(path):
+  """(start, end) of the answers in the first window of a file."""
+  import tensorflow as tf
+
+  [first, *_] = tf.data.TFRecordDataset(path)
+  feature = tf.train.Example.FromString(first.numpy()).features.feature
+  names = ("start_positions", "end_positions")
+  return [tuple(feature[name].int64_list.value[0] for name in names)]
 
 
 class TestOriginal:

@@ -717,6 +717,54 @@ class TestBlocks:
     assert done[-1] == (20, 20)
 
 
+class TestSwitchesOfTheTokenizer:
+  @pytest.mark.parametrize(
+    ("switches", "context"),
+    [
+      ({"strip_accents": False}, "a (がす) b"),
+      ({"tokenize_chinese_chars": False}, "a (東京) b"),
+    ],
+  )
+  def test_decide_what_the_pieces_are_of(self, tmp_path, switches, context):
+    """An answer is no wider than its pieces: (が) is not か in brackets."""
+    answer = context[3:5]
+    path = tmp_path / "vocab.txt"
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    path.write_text("\n".join([*specials, "a", "b", "(", ")", answer, *answer]))
+    tokenizer = tokenization.FullTokenizer(str(path), **switches)
+    example = span_features.SquadExample("q", "a", context)
+    windows = span_features.cached_windows(
+      [example],
+      tokenizer,
+      span_features.WindowOptions(16, 8, 2, "words"),
+      False,
+      str(tmp_path / "eval.tf_record"),
+    )
+    pieces = tokenizer.convert_ids_to_tokens(windows.piece_ids.tolist())
+    first, last = pieces.index("(") + 1, pieces.index(")") - 1
+    logits = np.zeros([2, 1, 16], np.float32)
+    logits[0, 0, windows.offset[0] + first] = 9
+    logits[1, 0, windows.offset[0] + last] = 9
+    answers = span_answers.predict_answers([example], windows, *logits, tokenizer)
+    assert answers.predictions == {"q": answer}
+
+
+class TestBestTexts:
+  def test_are_the_best_that_are_not_empty(self):
+    nbest = {
+      "a": [{"text": ""}, {"text": "x"}, {"text": "y"}],
+      "b": [{"text": "z"}],
+      "c": [{"text": ""}],
+    }
+    odds = {"a": 1.0, "b": -1.0, "c": 1e6}
+    answers = span_answers.Answers({}, nbest, odds, None)
+    assert answers.best_texts() == {"a": "x", "b": "z", "c": ""}
+
+  def test_are_the_predictions_where_each_question_has_an_answer(self):
+    answers = span_answers.Answers({"a": "x"}, {"a": [{"text": "x"}]}, {}, None)
+    assert answers.best_texts() == {"a": "x"}
+
+
 class TestGetFinalText:
   @pytest.mark.parametrize(
     ("predicted", "original", "expected"),
