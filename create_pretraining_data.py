@@ -1,0 +1,189 @@
+"""Makes records for masked-word and next-sentence training from text."""
+
+import dataclasses
+
+from absl import flags, logging
+
+from bert_ja import lazy, reporting, text_io
+from bert_ja.flags import command_line, model_flags, tokenizer_flags
+
+FLAGS = flags.FLAGS
+
+# Names that other code imports from this script.
+__getattr__ = lazy.names(
+  __name__,
+  {
+    "TrainingInstance": "bert_ja.data.pretraining_instances",
+    "MaskedLmInstance": "bert_ja.data.pretraining_instances",
+    "create_training_instances": "bert_ja.data.pretraining_instances",
+    "create_instances_from_document": "bert_ja.data.pretraining_instances",
+    "create_masked_lm_predictions": "bert_ja.data.pretraining_instances",
+    "truncate_seq_pair": "bert_ja.data.pretraining_instances",
+    "write_instance_to_example_files": "bert_ja.data.pretraining_records",
+  },
+)
+
+
+def define_flags(flag_values=FLAGS):
+  """Defines the script's flags."""
+  model_flags.define(flag_values, only=("model_dir",))
+  tokenizer_flags.define(flag_values)
+  flags.adopt_module_key_flags(tokenizer_flags, flag_values)
+  flags.DEFINE_list(
+    "input_file",
+    None,
+    "UTF-8 text, a sentence a line and a blank line between documents: paths and globs.",
+    flag_values=flag_values,
+  )
+  flags.DEFINE_list(
+    "output_file",
+    None,
+    "TFRecord files. With one shard, instances go to several in turn; with more shards, "
+    "one name for each, or one that each shard's number is put into.",
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "num_shards",
+    1,
+    "Groups of input files, each made by itself with a seed of its own: memory holds a "
+    "group, and a run that was ended goes on with the missing ones.",
+    lower_bound=1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "num_workers",
+    1,
+    "Processes. They change the speed and no result.",
+    lower_bound=1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_enum(
+    "compression", "", ["", "gzip"], "Of the output.", flag_values=flag_values
+  )
+  _define_recipe(flag_values)
+
+
+def _define_recipe(flag_values):
+  """Flags of what an instance is; but for the seed, fields of `Recipe`."""
+  flags.DEFINE_integer(
+    "max_seq_length",
+    128,
+    "Pieces of an instance, special ones included.",
+    lower_bound=5,
+    upper_bound=(1 << 16) - 1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "max_predictions_per_seq",
+    20,
+    "Masked pieces of an instance at most: about --max_seq_length * --masked_lm_prob.",
+    lower_bound=1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer("random_seed", 12345, "Of all draws.", flag_values=flag_values)
+  flags.DEFINE_integer(
+    "dupe_factor",
+    10,
+    "Passes over the text, each with other pairs and masks.",
+    lower_bound=1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_float(
+    "masked_lm_prob", 0.15, "Share of masked pieces.", 0, 1, flag_values=flag_values
+  )
+  flags.DEFINE_float(
+    "short_seq_prob",
+    0.1,
+    "How often a shorter length is aimed at.",
+    0,
+    1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_bool(
+    "do_whole_word_mask",
+    False,
+    "Mask all pieces of a word or none. Words are those of the tokenizer: of its "
+    "segmenter, by ##, or by SentencePiece's ▁.",
+    flag_values,
+  )
+  flags.DEFINE_enum(
+    "word_boundaries",
+    "auto",
+    ["auto", "spaces"],
+    "Where words end: auto as the tokenizer says; spaces for text that was segmented "
+    "before, where white space stands between words.",
+    flag_values,
+  )
+  flags.DEFINE_bool(
+    "static_masking",
+    True,
+    "Draw the masks now. --nostatic_masking leaves them to run_pretraining.py "
+    "--dynamic_masking: the records hold the whole text, and where words start.",
+    flag_values,
+  )
+
+
+def find_input_files(patterns):
+  """Paths that globs name, in their order.
+
+  Raises:
+    ValueError: one names no file.
+  """
+  paths = []
+  for pattern in patterns:
+    found = [pattern] if text_io.exists(pattern) else text_io.glob(pattern)
+    if not found:
+      raise ValueError(f"--input_file: expected a file or a glob, found no {pattern}")
+    paths += found
+  return paths
+
+
+class ProgressBars:
+  """One bar after the other: a new one when something else begins."""
+
+  def __init__(self):
+    self._name, self._bar = None, None
+
+  def __enter__(self):
+    return self
+
+  def show(self, name, unit, done, total):
+    """Takes what `pretraining_shards.make_shards` tells of its work."""
+    if name != self._name:
+      self.__exit__(None, None, None)
+      self._name, self._bar = name, reporting.Progress(total, unit, name)
+      self._bar.__enter__()
+    self._bar.update_to(done, total)
+
+  def __exit__(self, *exception):
+    if self._bar is not None:
+      self._bar.__exit__(*exception)
+
+
+def main(_):
+  """Reads text, writes records."""
+  from bert_ja.data import pretraining_draws, pretraining_shards
+
+  command_line.require(FLAGS, "input_file", "output_file")
+  input_files = find_input_files(FLAGS.input_file)
+  shards = pretraining_shards.plan(input_files, FLAGS.output_file, FLAGS.num_shards)
+  names = [field.name for field in dataclasses.fields(pretraining_draws.Recipe)]
+  recipe = pretraining_draws.Recipe(**{name: FLAGS[name].value for name in names})
+  settings = pretraining_shards.Settings(
+    recipe, FLAGS.random_seed, FLAGS.compression.upper()
+  )
+  files = model_flags.find(FLAGS, weights=False)
+  tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS)
+  outputs = [path for shard in shards for path in shard.output_files]
+  logging.info("*** Reading from input files ***\n  %s", "\n  ".join(input_files))
+  logging.info("*** Writing to output files ***\n  %s", "\n  ".join(outputs))
+  with ProgressBars() as bars:
+    count = pretraining_shards.make_shards(
+      shards, tokenizer, settings, FLAGS.num_workers, bars.show
+    )
+  logging.info("Wrote %d total instances", count)
+
+
+if __name__ == "__main__":
+  define_flags()
+  command_line.run(main)
