@@ -32,6 +32,7 @@ _WINDOW = 8192
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _HEAD, _FOOT = 12, 4  # bytes around a record: length and checksum; checksum
 _INDEX_BATCH = 4096
+_LARGEST_RECORD = 1 << 28  # bytes; more is no length but other data
 
 # Features of the batch of one update, their row ids and epochs -> features.
 Transform = Callable[
@@ -169,20 +170,26 @@ def _is_gzip(path):
     return reader.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
 
-def check_records(files: Sequence[RecordFile], spec: records.FeatureSpec) -> None:
+def check_records(paths: Sequence[str], spec: records.FeatureSpec) -> None:
   """Compares the first record of each file with what the flags say (A-161).
 
   Raises:
-    ValueError: it lacks a feature, or has it in another length.
+    FileNotFoundError: a file is not there.
+    ValueError: its first record lacks a feature, or has it in another length.
   """
-  for file in files:
-    if not file.count:
+  for path in paths:
+    if not text_io.exists(path):
+      raise FileNotFoundError(f"{path} does not exist")
+    serialized = _first_record(path)
+    if serialized is None:
       continue
-    serialized = next(_records_from(_open(file.path), 1))
     try:
       example = tf.train.Example.FromString(serialized)
     except Exception:  # of protobuf, whose classes differ by version
-      raise ValueError(f"{file.path} holds no tf.train.Example records") from None
+      raise ValueError(
+        f"{path} holds no tf.train.Example records; expected what "
+        "create_pretraining_data.py writes"
+      ) from None
     found = {
       name: len(feature.int64_list.value) or len(feature.float_list.value)
       for name, feature in example.features.feature.items()
@@ -190,13 +197,26 @@ def check_records(files: Sequence[RecordFile], spec: records.FeatureSpec) -> Non
     for name, feature in spec.items():
       if name not in found:
         there = ", ".join(sorted(found)) or "none"
-        raise ValueError(f"{file.path}: its records lack {name!r} (they have: {there})")
+        raise ValueError(f"{path}: its records lack {name!r} (they have: {there})")
       if found[name] != feature.length:
         raise ValueError(
-          f"{file.path}: {name} has {found[name]} values in its records, the flags say "
+          f"{path}: {name} has {found[name]} values in its records, the flags say "
           f"{feature.length}; give --max_seq_length and --max_predictions_per_seq as "
           "the records were made with"
         )
+
+
+def _first_record(path):
+  """None for an empty file, and for a damaged one, which its index will tell."""
+  try:
+    with _open(path) as reader:
+      head = reader.read(_HEAD)
+      length = int.from_bytes(head[:8], "little")
+      if len(head) < _HEAD or length > _LARGEST_RECORD:
+        return None
+      return reader.read(length)
+  except (EOFError, gzip.BadGzipFile, zlib.error):
+    return None
 
 
 # --- Order ----------------------------------------------------------------------------

@@ -116,8 +116,7 @@ class TestIndexFiles:
 
 class TestCheckRecords:
   def check(self, paths, **features):
-    files = record_stream.index_files(paths)
-    record_stream.check_records(files, {**SPEC, **features})
+    record_stream.check_records(paths, {**SPEC, **features})
 
   def test_takes_what_fits_and_files_without_records(self, tmp_path):
     self.check(write(tmp_path, [0, 3, 2], compressed=[2]))
@@ -134,6 +133,21 @@ class TestCheckRecords:
     paths = write(tmp_path, [3])
     with pytest.raises(ValueError, match=r"lack 'more' \(they have: number, unused, w"):
       self.check(paths, more=records.Feature((1,)))
+
+  def test_a_damaged_file_is_left_to_its_index(self, tmp_path):
+    paths = write(tmp_path, [100, 100, 0], compressed=[0])
+    for path in paths[:2]:
+      os.truncate(path, 25)
+    with open(paths[2], "wb") as file:
+      file.write(b"a text, not records")
+    self.check(paths[:1] + paths[2:])
+    for path in paths:
+      with pytest.raises(ValueError, match="is damaged or cut short"):
+        record_stream.index_files([path])
+
+  def test_a_missing_file_raises(self, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing does not exist"):
+      self.check([str(tmp_path / "nothing")])
 
   def test_other_bytes_are_no_examples(self, tmp_path):
     path = str(tmp_path / "other")

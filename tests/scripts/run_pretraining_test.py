@@ -1,0 +1,282 @@
+"""The script from outside: the original's numbers, training, stops, odd and bad input."""
+
+import csv
+import importlib
+import json
+import os
+import random
+
+import pytest
+
+from tests.scripts import pretraining_inputs, runs
+
+
+def results_of(*path):
+  """{name: value} of an eval_results.txt."""
+  with open(os.path.join(*path)) as reader:
+    pairs = [line.split(" = ") for line in reader.read().splitlines()]
+  return {name: float(value) for name, value in pairs}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+  directory = str(tmp_path_factory.mktemp("inputs"))
+  pretraining_inputs.write(directory)
+  return directory
+
+
+@pytest.fixture(scope="module")
+def outputs(inputs, tmp_path_factory):
+  """Output directories of several runs, and their logs."""
+  root = str(tmp_path_factory.mktemp("out"))
+
+  def arguments(name, **flag_values):
+    return pretraining_inputs.arguments(inputs, f"{root}/{name}", **flag_values)
+
+  held_out = {"do_eval": True, "eval_file": f"{inputs}/dev.tfrecord"}
+  phase_2 = {
+    "input_file": f"{inputs}/long.tfrecord",
+    "max_seq_length": 24,
+    "num_train_steps": 40,
+    "do_eval": True,
+  }
+  jobs = [
+    arguments("untrained", do_train=None, random_init=True, **held_out),
+    arguments(
+      "long", num_train_steps=240, train_batch_size=32, eval_steps=120, **held_out
+    ),
+    arguments("short"),
+    arguments("short", **phase_2),
+    arguments("no_next", next_sentence=False, do_eval=True, num_train_steps=6),
+    arguments(
+      "from_other", init_checkpoint=f"{root}/long", num_train_steps=1, **held_out
+    ),
+  ]
+  status, log = runs.run_many(jobs, "run_pretraining")
+  assert status == 0, log
+  return root, log.split(runs.SEPARATOR)[1:]
+
+
+class TestGolden:
+  def test_evaluation_is_the_originals(self, shared_golden, tmp_path):
+    golden = shared_golden / "cli"
+    records = shared_golden / "pretraining_data" / "plain" / "tf_examples.tfrecord"
+    status, log = runs.run(
+      [
+        f"--bert_config_file={golden}/model/bert_config.json",
+        f"--init_checkpoint={golden}/model/bert_model.ckpt",
+        f"--input_file={records}",
+        "--do_eval=true",
+        "--max_seq_length=128",
+        "--max_predictions_per_seq=20",
+        "--eval_batch_size=4",
+        "--max_eval_steps=10",
+        f"--output_dir={tmp_path}",
+      ],
+      "run_pretraining",
+    )
+    assert status == 0, log
+    expected = results_of(golden, "expected", "pretraining_eval_results.txt")
+    assert results_of(tmp_path, "eval_results.txt") == pytest.approx(
+      expected, rel=1e-3, abs=1e-4
+    )
+
+
+class TestTraining:
+  def test_learns_words_it_was_not_trained_on(self, outputs):
+    before, after = (
+      results_of(outputs[0], name, "eval_results.txt") for name in ("untrained", "long")
+    )
+    assert before["masked_lm_accuracy"] < 0.2
+    assert after["masked_lm_accuracy"] > 0.4
+    assert after["masked_lm_loss"] < 0.7 * before["masked_lm_loss"]
+    assert after["global_step"] == 240
+
+  def test_the_file_holds_the_originals_metrics(self, outputs):
+    names = {"global_step", "loss"}
+    for head in ("masked_lm", "next_sentence"):
+      names |= {f"{head}_accuracy", f"{head}_loss"}
+    results = results_of(outputs[0], "long", "eval_results.txt")
+    assert set(results) == names
+    with open(os.path.join(outputs[0], "long", "metrics.json")) as reader:
+      assert json.load(reader) == pytest.approx(results, rel=1e-5)
+
+  def test_evaluates_while_training_on_the_held_out_file(self, outputs):
+    with open(os.path.join(outputs[0], "long", "learning_curve.csv")) as reader:
+      rows = [row for row in csv.DictReader(reader) if row["split"] == "eval"]
+    assert [int(row["step"]) for row in rows] == [120, 240]
+    results = results_of(outputs[0], "long", "eval_results.txt")
+    assert float(rows[-1]["masked_lm_loss"]) == pytest.approx(
+      results["masked_lm_loss"], rel=1e-4
+    )
+    assert os.path.exists(os.path.join(outputs[0], "long", "best", "checkpoint"))
+
+  def test_a_second_phase_goes_on_with_longer_records(self, outputs):
+    """From step 24 to 40, with the rates of a run of 40 steps (B-25)."""
+    root, logs = outputs
+    results = results_of(root, "short", "eval_results.txt")
+    assert results["global_step"] == 40
+    assert f"Restored {root}/short/model.ckpt-24" in logs[3]
+    with open(os.path.join(root, "short", "learning_curve.csv")) as reader:
+      rates = {
+        int(row["step"]): float(row["learning_rate"])
+        for row in csv.DictReader(reader)
+        if row["split"] == "train"
+      }
+    assert rates[40] == pytest.approx(3e-3 * (1 - 39 / 40), rel=1e-4)
+
+  def test_next_sentences_can_be_left_out(self, outputs):
+    root, _ = outputs
+    assert not any("seq_rel" in name for name in runs.arrays(f"{root}/no_next"))
+    results = results_of(root, "no_next", "eval_results.txt")
+    assert set(results) == {
+      "global_step",
+      "loss",
+      "masked_lm_accuracy",
+      "masked_lm_loss",
+    }
+    assert results["loss"] == pytest.approx(results["masked_lm_loss"], rel=0.2)
+
+  def test_goes_on_from_another_models_weights(self, outputs):
+    """The first update has the rate 0, so that the scores are that model's."""
+    expected, found = (
+      results_of(outputs[0], name, "eval_results.txt")
+      for name in ("long", "from_other")
+    )
+    assert found == pytest.approx({**expected, "global_step": 1}, rel=1e-4)
+
+  def test_the_output_directory_is_a_model(self, outputs):
+    from bert_ja import model_files
+
+    directory = os.path.join(outputs[0], "long")
+    files = model_files.find(directory)
+    assert files.init_checkpoint == f"{directory}/model.ckpt-240"
+    assert files.config_file == f"{directory}/bert_config.json"
+
+  def test_help_lists_all_flags_of_the_contract(self):
+    status, log = runs.run(["--help"], "run_pretraining")
+    assert status == 1
+    for name in ("input_file", "bert_config_file", "max_eval_steps", "tpu_name"):
+      assert f"--{name}:" in log
+    for name in ("vocab_file", "num_train_epochs", "predict_batch_size"):
+      assert f"--{name}:" not in log
+
+
+class TestDevices:
+  def trained(self, inputs, directory, **options):
+    """(weights, scores) after six updates without dropout."""
+    config = {
+      **pretraining_inputs.CONFIG,
+      "hidden_dropout_prob": 0.0,
+      "attention_probs_dropout_prob": 0.0,
+    }
+    directory.mkdir()
+    (directory / "config.json").write_text(json.dumps(config))
+    arguments = pretraining_inputs.arguments(
+      inputs,
+      str(directory / "out"),
+      bert_config_file=str(directory / "config.json"),
+      num_train_steps=6,
+      do_eval=True,
+      eval_batch_size=6,
+      max_eval_steps=5,
+      **options,
+    )
+    status, log = runs.run(arguments, "run_pretraining")
+    assert status == 0, log
+    weights = runs.arrays(str(directory / "out"))
+    return weights, results_of(directory, "out", "eval_results.txt")
+
+  @pytest.mark.parametrize(
+    "options",
+    [
+      {"num_devices": 2},
+      pytest.param({"gradient_accumulation_steps": 4}, marks=pytest.mark.slow),
+    ],
+    ids=["devices", "parts"],
+  )
+  def test_shares_of_a_batch_add_up(self, inputs, tmp_path, options):
+    """Though their rows have different numbers of predictions."""
+    weights, scores = self.trained(inputs, tmp_path / "one")
+    found_weights, found_scores = self.trained(inputs, tmp_path / "many", **options)
+    runs.assert_close(weights, found_weights, relative=2e-3)
+    assert found_scores == pytest.approx(scores, rel=1e-3)
+
+
+class TestStops:
+  def test_a_killed_run_continues_to_the_same_weights(self, inputs, outputs, tmp_path):
+    draw = random.Random(11)
+    arguments = pretraining_inputs.arguments(inputs, str(tmp_path / "killed"))
+    runs.kill_after(runs.start(arguments, "run_pretraining"), draw.uniform(4, 6))
+    status, log = runs.run(arguments, "run_pretraining")
+    assert status == 0, log
+    unbroken = pretraining_inputs.arguments(inputs, str(tmp_path / "unbroken"))
+    status, log = runs.run(unbroken, "run_pretraining")
+    assert status == 0, log
+    runs.assert_same(
+      runs.arrays(str(tmp_path / "unbroken")), runs.arrays(str(tmp_path / "killed"))
+    )
+
+  @pytest.mark.slow
+  def test_kills_at_random_moments_change_nothing(self, inputs, tmp_path):
+    draw = random.Random(12)
+    steps = {"num_train_steps": 400, "save_checkpoints_steps": 20}
+    unbroken = pretraining_inputs.arguments(inputs, str(tmp_path / "unbroken"), **steps)
+    assert runs.run(unbroken, "run_pretraining")[0] == 0
+    killed = pretraining_inputs.arguments(inputs, str(tmp_path / "killed"), **steps)
+    for _ in range(20):
+      runs.kill_after(runs.start(killed, "run_pretraining"), draw.uniform(1, 7))
+    status, log = runs.run(killed, "run_pretraining")
+    assert status == 0, log
+    runs.assert_same(
+      runs.arrays(str(tmp_path / "unbroken")), runs.arrays(str(tmp_path / "killed"))
+    )
+
+
+class TestBadInput:
+  @pytest.mark.parametrize(
+    ("flag_values", "message"),
+    [
+      ({"do_train": None}, "nothing to do: give --do_train or --do_eval"),
+      ({"input_file": None}, "--input_file is required"),
+      ({"output_dir": None}, "--output_dir is required"),
+      ({"input_file": "nowhere-*"}, "--input_file: no file is named nowhere-*"),
+      (
+        {"max_seq_length": 12},
+        "train-0.tfrecord: input_ids has 16 values in its records, the flags say 12",
+      ),
+      (
+        {"max_predictions_per_seq": 4},
+        "masked_lm_positions has 3 values in its records, the flags say 4",
+      ),
+      ({"max_seq_length": 30}, "longer than the 24 positions"),
+      ({"eval_steps": 2, "eval_file": "{inputs}/long.tfrecord"}, "the flags say 16"),
+      ({"input_file": "{inputs}/bert_config.json"}, "is damaged or cut short"),
+      ({"train_batch_size": 7, "gradient_accumulation_steps": 2}, "=7 cannot be"),
+    ],
+  )
+  def test_is_told_in_one_line_before_anything_is_written(
+    self, inputs, tmp_path, flag_values, message
+  ):
+    flag_values = {
+      name: value.format(inputs=inputs) if isinstance(value, str) else value
+      for name, value in flag_values.items()
+    }
+    output_dir = str(tmp_path / "out")
+    values = {"output_dir": output_dir, **flag_values}
+    arguments = pretraining_inputs.arguments(inputs, **values)
+    status, log = runs.run(arguments, "run_pretraining")
+    assert status == 1, log
+    assert message in log.splitlines()[-1]
+    assert "Traceback" not in log
+    left = os.listdir(output_dir) if os.path.exists(output_dir) else []
+    assert set(left) <= {"record_index"}
+
+
+class TestNames:
+  def test_the_originals_functions_can_be_imported(self):
+    script = importlib.import_module("run_pretraining")
+    for name in ("get_masked_lm_output", "get_next_sentence_output", "gather_indexes"):
+      assert callable(getattr(script, name))
+    for name in ("model_fn_builder", "main"):
+      assert callable(getattr(script, name))
