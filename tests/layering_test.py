@@ -85,6 +85,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.data.pretraining_records",
   "bert_ja.data.pretraining_shards",
   "bert_ja.data.record_columns",
+  "bert_ja.data.record_frames",
   "bert_ja.data.records",
   "bert_ja.data.span_features",
   "bert_ja.data.span_pieces",

@@ -5,17 +5,19 @@ B is the number of instances in a batch, S of positions, P of predictions.
 
 import contextlib
 import functools
+import gzip
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from absl import logging
 
 from bert_ja import text_io, tokenization
-from bert_ja.data import pair_features, record_columns, records
+from bert_ja.data import pair_features, record_columns, record_frames, records
 from bert_ja.data.pretraining_instances import Instances, Progress, TrainingInstance
 
 _LOGGED_INSTANCES = 20
-_BATCH = 512
+_BATCH = 256
+_GZIP_LEVEL = 6
 
 
 def feature_spec(
@@ -81,11 +83,10 @@ def write_instance_to_example_files(
     paths = [stack.enter_context(text_io.path_written_whole(p)) for p in output_files]
     for number, path in enumerate(paths):
       indices = range(number, len(instances), len(paths))
-      with _writer(path, compression) as write:
+      with _open(path, compression) as writer:
         for start in range(0, len(indices), _BATCH):
           batch = indices[start : start + _BATCH]
-          for record in encode(columns_of(batch)):
-            write(record)
+          writer.write(record_frames.frame(list(encode(columns_of(batch)))))
           written += len(batch)
           if progress is not None:
             progress(written, len(instances))
@@ -114,13 +115,15 @@ def _weights(count, length):
 
 
 @contextlib.contextmanager
-def _writer(path, compression):
-  """Yields what writes a record to a TFRecord file."""
-  import tensorflow as tf
-
-  with tf.io.TFRecordWriter(path, compression) as writer:
-    yield writer.write
-    writer.close()  # It says here that a disk is full, before the file has its name.
+def _open(path, compression):
+  """A file to write bytes to."""
+  with text_io.open_file(path, "wb") as writer:
+    if compression != "GZIP":
+      yield writer
+      return
+    # Without name and time: the same records are the same bytes.
+    with gzip.GzipFile("", "wb", _GZIP_LEVEL, writer, mtime=0) as packed:
+      yield packed
 
 
 def _columns_of(instances, tokenizer, max_seq_length, max_predictions_per_seq):
