@@ -15,7 +15,6 @@ from bert_ja import text_io, tokenization
 from bert_ja.data import pair_features, record_columns, record_frames, records
 from bert_ja.data.pretraining_instances import Instances, Progress, TrainingInstance
 
-_LOGGED_INSTANCES = 20
 _BATCH = 256
 _GZIP_LEVEL = 6
 
@@ -52,17 +51,19 @@ def write_instance_to_example_files(
   output_files: Sequence[str],
   compression: str = "",
   progress: Progress | None = None,
+  num_logged: int = 20,
 ) -> int:
   """Writes instances to files in turn: all files whole, or none.
 
   Args:
-    instances: what to write. The first 20 are logged.
+    instances: what to write.
     tokenizer: gives the ids of tokens.
     max_seq_length: S.
     max_predictions_per_seq: P.
     output_files: paths; the first gets the first instance, and so on round and round.
     compression: "" or "GZIP".
     progress: called with (instances written, all) as they are written.
+    num_logged: how many are logged.
 
   Returns:
     The number of instances.
@@ -74,8 +75,7 @@ def write_instance_to_example_files(
   columns_of = _columns_of(
     instances, tokenizer, max_seq_length, max_predictions_per_seq
   )
-  first = range(min(_LOGGED_INSTANCES, len(instances)))
-  for index in first:
+  for index in range(min(num_logged, len(instances))):
     _log_instance(instances[index], columns_of([index]))
   written = 0
   with contextlib.ExitStack() as stack:

@@ -32,6 +32,7 @@ Progress = Callable[[str, str, int, int], None]
 # Part of the key: changes with what is written for the same texts.
 _FORMAT = 1
 _READ_BYTES = 1 << 20
+_LOGGED_INSTANCES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,8 +204,7 @@ def _digest(path):
 def _make_in_worker(shared, item):
   tokenizer, settings, verbosity = shared
   shard, stores = item
-  if shard.number == 0:
-    logging.set_verbosity(verbosity)  # It logs its first instances.
+  logging.set_verbosity(verbosity)
   return _make(tokenizer, settings, shard, stores)
 
 
@@ -244,6 +244,7 @@ def _make(tokenizer, settings, shard, stores, workers=1, progress=None):
       shard.output_files,
       settings.compression,
       step("write", "instance"),
+      _LOGGED_INSTANCES if shard.number == 0 else 0,
     )
 
   # Each store's key is written when all files are.

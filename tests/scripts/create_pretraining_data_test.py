@@ -1,11 +1,19 @@
 """create_pretraining_data.py from outside: golden records, shards, faults, kills."""
 
+import gzip
+import os
 import random
+import resource
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
-from bert_ja.data import pretraining_records, records
+import create_pretraining_data
+from bert_ja.data import pretraining_records, pretraining_shards, records
 from tests.scripts import runs
 
 _WORDS = [f"w{index}" for index in range(40)]
@@ -107,9 +115,219 @@ class TestOneShard:
     assert status == 0, log
     data = output.read_bytes()
     assert data.startswith(b"\x1f\x8b")
-    import gzip
-
     output.write_bytes(gzip.decompress(data))
     rows = read(output, static=False)
     assert rows["word_starts"].shape == rows["input_ids"].shape
     assert "masked_lm_ids" not in rows
+
+
+@pytest.fixture(scope="module")
+def made(inputs, tmp_path_factory):
+  """Three shards, by one process: (folder, log)."""
+  folder = tmp_path_factory.mktemp("made")
+  status, log = run(inputs, folder / "a.tfrecord", num_shards=3)
+  assert status == 0, log
+  return folder, log
+
+
+class TestShards:
+  def test_each_is_the_original_algorithm_with_its_seed(self, inputs, made, tmp_path):
+    folder, log = made
+    total = 0
+    for number, group in enumerate([(0, 1, 2), (3,), (4,)]):
+      files = ",".join(f"{inputs}/text-{n}.txt" for n in group)
+      found = read(folder / f"a-{number:05d}-of-00003.tfrecord")
+      total += len(found["input_ids"])
+      assert len(found["input_ids"]) > 10
+      if number == 0:  # Only the first has a seed that a flag can give.
+        status, one_log = run(inputs, tmp_path / "one", input_file=files)
+        assert status == 0, one_log
+        for name, values in read(tmp_path / "one").items():
+          np.testing.assert_array_equal(values, found[name])
+    assert f"Wrote {total} total instances" in log
+    assert log.count("*** Example ***") == 20
+
+  def test_workers_change_nothing(self, inputs, made, tmp_path):
+    folder, _ = made
+    status, log = run(inputs, tmp_path / "a.tfrecord", num_shards=3, num_workers=2)
+    assert status == 0, log
+    assert contents(tmp_path) == contents(folder)
+    assert log.count("*** Example ***") == 20
+    assert "Traceback" not in log
+
+  def test_only_missing_shards_are_made(self, inputs, made, tmp_path):
+    folder, _ = made
+    for name, data in contents(folder).items():
+      (tmp_path / name).write_bytes(data)
+    os.remove(tmp_path / "a-00001-of-00003.tfrecord")
+    # What a killed run leaves.
+    (tmp_path / "a-00001-of-00003.tfrecord.tmp-99999999").write_bytes(b"half")
+    (tmp_path / "a-00002-of-00003.tfrecord.key").write_text("of something else\n")
+    status, log = run(inputs, tmp_path / "a.tfrecord", num_shards=3)
+    assert status == 0, log
+    assert log.count("Made before") == 1
+    assert contents(tmp_path) == contents(folder)
+
+  def test_names_for_each(self, inputs, made, tmp_path):
+    folder, _ = made
+    names = ",".join(str(tmp_path / name) for name in ("x", "y", "z"))
+    status, log = run(inputs, names, num_shards=3, num_workers=2)
+    assert status == 0, log
+    for number, name in enumerate("xyz"):
+      expected = folder / f"a-{number:05d}-of-00003.tfrecord"
+      assert (tmp_path / name).read_bytes() == expected.read_bytes()
+
+
+class TestPlan:
+  @pytest.mark.parametrize(
+    "sizes, count, expected",
+    [
+      ((5, 5, 5, 5), 2, ["ab", "cd"]),
+      ((9, 1, 1, 1), 2, ["a", "bcd"]),
+      ((1, 1, 1, 9), 2, ["abc", "d"]),
+      ((0, 0, 0), 3, ["a", "b", "c"]),
+      ((90, 1, 1, 1), 4, ["a", "b", "c", "d"]),
+      ((1, 1, 1, 90), 3, ["ab", "c", "d"]),
+    ],
+  )
+  def test_groups_have_like_sizes_and_a_file_each(
+    self, tmp_path, sizes, count, expected
+  ):
+    for name, size in zip("abcd", sizes, strict=False):
+      (tmp_path / name).write_bytes(b"x" * size)
+    files = [str(tmp_path / name) for name in "abcd"[: len(sizes)]]
+    shards = pretraining_shards.plan(files, ["out"], count)
+    found = ["".join(os.path.basename(p) for p in s.input_files) for s in shards]
+    assert found == expected
+
+  def test_seeds(self):
+    seeds = [pretraining_shards.seed_of(7, number) for number in range(100)]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 100
+    assert seeds[3] != pretraining_shards.seed_of(8, 3)
+
+  @pytest.mark.parametrize(
+    "inputs, outputs, count, message",
+    [
+      (["a", "b"], ["x"], 3, "--num_shards=3: expected at least as many input files"),
+      (["a", "b"], ["x", "y", "z"], 2, "one for each of --num_shards=2, found 3"),
+      (["a"], ["x", "x"], 1, "--output_file: expected new names.*found x"),
+      (["a"], ["a"], 1, "--output_file: expected new names.*found a"),
+    ],
+  )
+  def test_numbers_that_do_not_fit(self, inputs, outputs, count, message):
+    with pytest.raises(ValueError, match=message):
+      pretraining_shards.plan(inputs, outputs, count)
+
+
+class TestFaults:
+  """One line, status 1 and no file."""
+
+  def check(self, inputs, tmp_path, message, **flag_values):
+    (tmp_path / "out").mkdir()
+    status, log = run(inputs, tmp_path / "out" / "a.tfrecord", **flag_values)
+    assert status == 1
+    assert "Traceback" not in log
+    assert message in log.strip().split("\n")[-1]
+    assert contents(tmp_path / "out") == {}
+
+  def test_no_such_file(self, inputs, tmp_path):
+    message = "--input_file: expected a file or a glob, found no nowhere*"
+    self.check(inputs, tmp_path, message, input_file="nowhere*")
+
+  @pytest.mark.parametrize("workers", [1, 2])
+  def test_another_encoding(self, inputs, tmp_path, workers):
+    files = [tmp_path / name for name in ("1.txt", "2.txt")]
+    for path in files:
+      path.write_bytes("w1\n駅前\n".encode("cp932"))
+    flag_values = {
+      "input_file": ",".join(map(str, files)),
+      "num_shards": 2,
+      "num_workers": workers,
+    }
+    self.check(inputs, tmp_path, "1.txt, line 2: expected UTF-8", **flag_values)
+
+  def test_an_empty_file(self, inputs, tmp_path):
+    (tmp_path / "text.txt").write_text("")
+    message = "text.txt: expected text, a sentence a line"
+    self.check(inputs, tmp_path, message, input_file=tmp_path / "text.txt")
+
+  def test_no_input(self, inputs, tmp_path):
+    self.check(inputs, tmp_path, "--input_file is required", input_file=None)
+
+  @pytest.mark.parametrize("names", ["a", "a,b"])
+  def test_a_full_disk(self, inputs, tmp_path, names):
+    outputs = ",".join(str(tmp_path / name) for name in names.split(","))
+
+    def limit():
+      # Writing beyond it fails as on a full disk.
+      resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    # The log goes into a pipe, which has no size.
+    process = subprocess.run(
+      [sys.executable, create_pretraining_data.__file__, *arguments(inputs, outputs)],
+      preexec_fn=limit,
+      capture_output=True,
+      text=True,
+    )
+    assert process.returncode == 1
+    assert "File too large" in process.stderr.strip().split("\n")[-1]
+    assert "Traceback" not in process.stderr
+    assert contents(tmp_path) == {}
+
+
+class TestWarnings:
+  def test_words_too_long_to_be_masked(self, inputs, tmp_path):
+    status, log = run(
+      inputs,
+      tmp_path / "a.tfrecord",
+      do_whole_word_mask=True,
+      max_predictions_per_seq=1,
+      word_boundaries="spaces",
+    )
+    assert status == 0 and "have no masked piece" not in log
+    # The line is one word of SentencePiece or of spaces.
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join("。".join(["駅前"] * 9) for _ in range(4)))
+    vocab = tmp_path / "vocab.txt"
+    vocab.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n駅\n前\n。\n")
+    status, log = run(
+      inputs,
+      tmp_path / "b.tfrecord",
+      input_file=text,
+      vocab_file=vocab,
+      do_whole_word_mask=True,
+      word_boundaries="spaces",
+      dupe_factor=2,
+    )
+    assert status == 0, log
+    assert "8 of 8 instances have no masked piece" in log
+
+
+@pytest.mark.slow
+def test_killed_runs_continue_to_the_unbroken_ones_files(inputs, tmp_path):
+  (tmp_path / "whole").mkdir()
+  (tmp_path / "broken").mkdir()
+  options = {"num_shards": 5, "num_workers": 2, "dupe_factor": 300}
+  started = time.monotonic()
+  status, log = run(inputs, tmp_path / "whole" / "a.tfrecord", **options)
+  assert status == 0, log
+  duration = time.monotonic() - started
+  draw = random.Random(20)
+  killed = 0
+  for number in range(20):
+    if number % 4 == 0:
+      for path in (tmp_path / "broken").iterdir():
+        path.unlink()
+    broken = arguments(inputs, tmp_path / "broken" / "a.tfrecord", **options)
+    process = runs.start(broken, "create_pretraining_data")
+    runs.kill_after(process, draw.uniform(0.1, 1) * duration)
+    killed += process.returncode == -signal.SIGKILL
+    for path in (tmp_path / "broken").glob("*.tfrecord"):
+      # What has its name is whole at any moment.
+      assert path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes()
+    if number % 4 == 3:
+      status, log = run(inputs, tmp_path / "broken" / "a.tfrecord", **options)
+      assert status == 0, log
+      assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+  assert killed > 10
