@@ -77,6 +77,35 @@ def define_flags(flag_values=FLAGS):
     "Train the next-sentence head too; --nonext_sentence makes a model without it.",
     flag_values,
   )
+  flags.DEFINE_bool(
+    "dynamic_masking",
+    False,
+    "Draw masks anew in each epoch, also where the records have masks; evaluations "
+    "keep those.",
+    flag_values,
+  )
+  flags.DEFINE_bool(
+    "do_whole_word_mask",
+    False,
+    "With --dynamic_masking: mask all pieces of a word or none; the records have to "
+    "say where words start.",
+    flag_values,
+  )
+  flags.DEFINE_float(
+    "masked_lm_prob",
+    0.15,
+    "With --dynamic_masking: share of masked pieces.",
+    0,
+    1,
+    flag_values,
+  )
+  flags.DEFINE_integer(
+    "mask_token_id",
+    None,
+    "With --dynamic_masking: the id of [MASK], if no vocabulary in --model_dir says it.",
+    0,
+    flag_values=flag_values,
+  )
   for name, default, lowest, text in (
     ("max_predictions_per_seq", 20, 1, "Masked words of a record, padding included."),
     ("num_train_steps", 100000, 1, "Updates in all, those of earlier runs included."),
@@ -152,21 +181,6 @@ def model_fn_builder(
   )
 
 
-def feature_spec(max_seq_length, max_predictions_per_seq, next_sentence=True):
-  """Features of a record (A-152): name -> `records.Feature`."""
-  from bert_ja.data import records
-
-  rows = dict.fromkeys(("input_ids", "input_mask", "segment_ids"), max_seq_length)
-  rows |= dict.fromkeys(
-    ("masked_lm_positions", "masked_lm_ids"), max_predictions_per_seq
-  )
-  if next_sentence:
-    rows["next_sentence_labels"] = 1
-  spec = {name: records.Feature((length,)) for name, length in rows.items()}
-  weights = records.Feature((max_predictions_per_seq,), "float32")
-  return {**spec, "masked_lm_weights": weights}
-
-
 def main(_):
   """Trains, then evaluates."""
   command_line.require(FLAGS, "input_file", "output_dir")
@@ -189,12 +203,10 @@ class PretrainingJob(job.TrainingJob):
   path_flags = ("input_file", "eval_file", "output_dir", "cache_dir")
 
   def plan(self):
-    from bert_ja.data import record_stream
+    from bert_ja.data import pretraining_input
 
-    self.spec = feature_spec(
-      FLAGS.max_seq_length, FLAGS.max_predictions_per_seq, FLAGS.next_sentence
-    )
-    self.paths = {}
+    self.masker = self._masker()
+    self.paths, self.specs = {}, {}
     if FLAGS.do_train:
       self.paths["train"] = _paths("input_file")
     if FLAGS.do_eval or FLAGS.eval_steps:
@@ -203,15 +215,48 @@ class PretrainingJob(job.TrainingJob):
       logging.info("*** Input Files (%s) ***", split)
       for path in paths:
         logging.info("  %s", path)
-      record_stream.check_records(paths, self.spec)
+      self.specs[split] = pretraining_input.record_spec(
+        paths,
+        FLAGS.max_seq_length,
+        FLAGS.max_predictions_per_seq,
+        split == "train",
+        FLAGS.next_sentence,
+        self.masker,
+      )
     if not FLAGS.do_train:
       return 0, 0
     return FLAGS.num_train_steps, FLAGS.num_warmup_steps
 
+  def _masker(self):
+    from bert_ja.data import masking, pretraining_input
+
+    if not FLAGS.dynamic_masking:
+      if FLAGS.do_whole_word_mask:
+        raise ValueError(
+          "--do_whole_word_mask needs --dynamic_masking: masks in the records stay as "
+          "they are"
+        )
+      return None
+    mask_id = FLAGS.mask_token_id
+    if mask_id is None:
+      mask_id = pretraining_input.mask_token_id(self.files.vocab_file)
+    if mask_id >= self.config.vocab_size:
+      raise ValueError(
+        f"--mask_token_id={mask_id}, but the model has {self.config.vocab_size} pieces"
+      )
+    return masking.Masking(
+      mask_id,
+      self.config.vocab_size,
+      FLAGS.max_predictions_per_seq,
+      FLAGS.masked_lm_prob,
+      FLAGS.do_whole_word_mask,
+      FLAGS.seed,
+    )
+
   def find_records(self):
     """Reads all files once, unless an earlier run did, before any training."""
     from bert_ja import reporting
-    from bert_ja.data import record_stream
+    from bert_ja.data import record_index
 
     index_dir = FLAGS.cache_dir or self.output_path("record_index")
     self.records = {}
@@ -219,7 +264,7 @@ class PretrainingJob(job.TrainingJob):
       with reporting.Progress(len(paths), "file", "find records") as progress:
         self.records[split] = self.chief_first(
           functools.partial(
-            record_stream.index_files, paths, index_dir, progress.update_to
+            record_index.index_files, paths, index_dir, progress.update_to
           )
         )
 
@@ -240,15 +285,14 @@ class PretrainingJob(job.TrainingJob):
     )
 
   def input_fn(self, split):
-    from bert_ja import pretraining_heads
-    from bert_ja.data import record_stream
+    from bert_ja.data import pretraining_input
 
-    return record_stream.stream_input_fn_builder(
+    return pretraining_input.input_fn_builder(
       self.records[split],
-      self.spec,
-      is_training=split == "train",
-      num_batches=FLAGS.max_eval_steps,
-      transform=lambda features, *_: pretraining_heads.add_prediction_scale(features),
+      self.specs[split],
+      split == "train",
+      FLAGS.max_eval_steps,
+      self.masker,
     )
 
   def evaluate(self):

@@ -1,43 +1,21 @@
-"""Streams of records: order, places, shares, files that are not as they should be."""
+"""Streams of records: order, places, shares of devices."""
 
 import gzip
-import itertools
-import os
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja.data import record_stream, records
-
-SPEC = {"number": records.Feature((1,)), "weights": records.Feature((2,), "float32")}
+from bert_ja.data import record_index, record_stream, records
+from tests.data.numbered_records import SPEC, write
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
   """Stretches of 4 records, windows of 32 (or 30, of 3 lanes)."""
-  monkeypatch.setattr(record_stream, "_STRETCH", 4)
+  monkeypatch.setattr(record_index, "_STRETCH", 4)
   monkeypatch.setattr(record_stream, "_WINDOW", 32)
-
-
-def example(number):
-  # Records of several lengths, so that no offset is right by chance.
-  values = {"number": [number], "weights": [number / 2, 1.5], "unused": [7] * number}
-  return records.encode_example(values)
-
-
-def write(directory, counts, compressed=()):
-  """Files of these many records, numbered through."""
-  numbers, paths = itertools.count(), []
-  for index, count in enumerate(counts):
-    path = os.path.join(directory, f"part-{index}")
-    options = "GZIP" if index in compressed else None
-    with tf.io.TFRecordWriter(path, options) as writer:
-      for _ in range(count):
-        writer.write(example(next(numbers)))
-    paths.append(path)
-  return paths
 
 
 def numbers_of(serialized):
@@ -45,123 +23,11 @@ def numbers_of(serialized):
   return parsed["number"].numpy()[:, 0].tolist()
 
 
-class TestIndexFiles:
-  def test_counts_records_and_finds_every_fourth(self, tmp_path):
-    (path,) = write(tmp_path, [10])
-    (file,) = record_stream.index_files([path])
-    sizes = [len(example(number)) + 16 for number in range(10)]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    assert file.count == 10
-    assert file.offsets.tolist() == starts[[0, 4, 8, 10]].tolist()
-    assert file.stretches == [4, 4, 2]
-
-  def test_a_batch_need_not_end_with_a_stretch(self, tmp_path, monkeypatch):
-    (path,) = write(tmp_path, [23])
-    (whole,) = record_stream.index_files([path])
-    monkeypatch.setattr(record_stream, "_INDEX_BATCH", 5)
-    (parts,) = record_stream.index_files([path])
-    np.testing.assert_array_equal(parts.offsets, whole.offsets)
-
-  def test_is_kept_and_made_anew_for_another_file(self, tmp_path, monkeypatch):
-    (path,) = write(tmp_path, [10])
-    index_dir = str(tmp_path / "index")
-    (first,) = record_stream.index_files([path], index_dir)
-    made = []
-    make = record_stream._index
-    monkeypatch.setattr(
-      record_stream, "_index", lambda path: made.append(path) or make(path)
-    )
-    (again,) = record_stream.index_files([path], index_dir)
-    assert not made
-    assert (again.count, again.offsets.tolist()) == (10, first.offsets.tolist())
-    write(tmp_path, [11])
-    (changed,) = record_stream.index_files([path], index_dir)
-    assert made == [path]
-    assert changed.count == 11
-
-  def test_tells_progress(self, tmp_path):
-    told = []
-    record_stream.index_files(
-      write(tmp_path, [1, 2]), progress=lambda *numbers: told.append(numbers)
-    )
-    assert told == [(1, 2), (2, 2)]
-
-  @pytest.mark.parametrize("cut", [1, 30, -7])
-  def test_a_cut_file_raises(self, tmp_path, cut):
-    (path,) = write(tmp_path, [10])
-    os.truncate(path, cut if cut > 0 else os.path.getsize(path) + cut)
-    with pytest.raises(ValueError, match=r"part-0 is damaged or cut short"):
-      record_stream.index_files([path])
-
-  def test_a_cut_gzip_file_raises(self, tmp_path):
-    (path,) = write(tmp_path, [100], compressed=[0])
-    os.truncate(path, os.path.getsize(path) // 2)
-    with pytest.raises(ValueError, match=r"part-0 is damaged or cut short"):
-      record_stream.index_files([path])
-
-  def test_a_changed_byte_raises(self, tmp_path):
-    (path,) = write(tmp_path, [10])
-    with open(path, "r+b") as file:
-      file.seek(-20, os.SEEK_END)
-      file.write(b"\xff")
-    with pytest.raises(ValueError, match=r"part-0 is damaged"):
-      record_stream.index_files([path])
-
-  def test_no_file_and_no_record_raise(self, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nothing does not exist"):
-      record_stream.index_files([str(tmp_path / "nothing")])
-    with pytest.raises(ValueError, match="there is no record in .*part-0"):
-      record_stream.index_files(write(tmp_path, [0, 0]))
-
-
-class TestCheckRecords:
-  def check(self, paths, **features):
-    record_stream.check_records(paths, {**SPEC, **features})
-
-  def test_takes_what_fits_and_files_without_records(self, tmp_path):
-    self.check(write(tmp_path, [0, 3, 2], compressed=[2]))
-
-  def test_another_length_names_file_and_flags(self, tmp_path):
-    paths = write(tmp_path, [3])
-    with pytest.raises(
-      ValueError, match=r"part-0: weights has 2 values in its records"
-    ) as error:
-      self.check(paths, weights=records.Feature((5,), "float32"))
-    assert "--max_seq_length and --max_predictions_per_seq" in str(error.value)
-
-  def test_a_missing_feature_is_named(self, tmp_path):
-    paths = write(tmp_path, [3])
-    with pytest.raises(ValueError, match=r"lack 'more' \(they have: number, unused, w"):
-      self.check(paths, more=records.Feature((1,)))
-
-  def test_a_damaged_file_is_left_to_its_index(self, tmp_path):
-    paths = write(tmp_path, [100, 100, 0], compressed=[0])
-    for path in paths[:2]:
-      os.truncate(path, 25)
-    with open(paths[2], "wb") as file:
-      file.write(b"a text, not records")
-    self.check(paths[:1] + paths[2:])
-    for path in paths:
-      with pytest.raises(ValueError, match="is damaged or cut short"):
-        record_stream.index_files([path])
-
-  def test_a_missing_file_raises(self, tmp_path):
-    with pytest.raises(FileNotFoundError, match="nothing does not exist"):
-      self.check([str(tmp_path / "nothing")])
-
-  def test_other_bytes_are_no_examples(self, tmp_path):
-    path = str(tmp_path / "other")
-    with tf.io.TFRecordWriter(path) as writer:
-      writer.write(b"\xff\xff\xff")
-    with pytest.raises(ValueError, match="holds no tf.train.Example"):
-      self.check([path])
-
-
 class TestRecordReader:
   @pytest.fixture(params=[(), (0, 2)], ids=["plain", "gzip"])
   def files(self, request, tmp_path):
     paths = write(tmp_path, [37, 2, 61, 0, 21], compressed=request.param)
-    return record_stream.index_files(paths)
+    return record_index.index_files(paths)
 
   def test_an_epoch_has_each_record_once(self, files):
     serialized, row_ids, epochs = record_stream.RecordReader(files, 5).read(0, 121)
@@ -200,7 +66,7 @@ class TestRecordReader:
     assert places[-1] > 96
 
   def test_neighbours_are_parted(self, tmp_path):
-    files = record_stream.index_files(write(tmp_path, [2000]))
+    files = record_index.index_files(write(tmp_path, [2000]))
     _, row_ids, _ = record_stream.RecordReader(files, 5).read(0, 2000)
     assert (np.abs(np.diff(row_ids)) == 1).mean() < 0.1
     # What comes first is from everywhere, not from the file's beginning.
@@ -217,11 +83,11 @@ class TestRecordReader:
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
   def test_gzip_is_read_once_when_lanes_go_on(self, tmp_path, monkeypatch):
-    files = record_stream.index_files(write(tmp_path, [300], compressed=[0]))
+    files = record_index.index_files(write(tmp_path, [300], compressed=[0]))
     opened = []
-    opener = record_stream._open
+    opener = record_index.open_records
     monkeypatch.setattr(
-      record_stream, "_open", lambda path: opened.append(path) or opener(path)
+      record_index, "open_records", lambda path: opened.append(path) or opener(path)
     )
     reader = record_stream.RecordReader(files, 5)
     for start in range(0, 300, 20):
@@ -231,12 +97,12 @@ class TestRecordReader:
   def test_gzip_and_plain_files_of_one_stretch_have_one_order(self, tmp_path):
     """The container is no part of the order where both are read from the start."""
     paths = write(tmp_path, [4] * 9)
-    orders = [record_stream.RecordReader(record_stream.index_files(paths), 1)]
+    orders = [record_stream.RecordReader(record_index.index_files(paths), 1)]
     for path in paths:
       with open(path, "rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
         shutil.copyfileobj(plain, packed)
     packed = [f"{path}.gz" for path in paths]
-    orders.append(record_stream.RecordReader(record_stream.index_files(packed), 1))
+    orders.append(record_stream.RecordReader(record_index.index_files(packed), 1))
     np.testing.assert_array_equal(*(reader.read(0, 36)[1] for reader in orders))
 
 
@@ -249,7 +115,7 @@ class TestStreamInputFn:
 
   @pytest.fixture
   def files(self, tmp_path):
-    return record_stream.index_files(write(tmp_path, [37, 61, 21]))
+    return record_index.index_files(write(tmp_path, [37, 61, 21]))
 
   def test_batches_have_features_row_ids_and_fixed_shapes(self, files):
     input_fn = record_stream.stream_input_fn_builder(files, SPEC, True)

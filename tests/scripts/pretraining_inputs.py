@@ -21,7 +21,8 @@ CONFIG = {
 
 
 def write(directory):
-  """Training records in three files, held-out ones, longer ones, and a config."""
+  """Training records in three files, held-out ones, longer ones, some without
+  masks, and a config."""
   draw = random.Random(5)
   os.makedirs(directory, exist_ok=True)
   for name, count, length, compression in (
@@ -32,21 +33,22 @@ def write(directory):
     ("long.tfrecord", 40, 24, None),
   ):
     _write(os.path.join(directory, name), count, length, compression, draw)
+  _write(os.path.join(directory, "whole.tfrecord"), 40, 16, None, draw, masks=False)
   with open(os.path.join(directory, "bert_config.json"), "w") as writer:
     json.dump(CONFIG, writer)
 
 
-def _write(path, count, length, compression, draw):
+def _write(path, count, length, compression, draw, masks=True):
   import tensorflow as tf
 
   from bert_ja.data import records
 
   with tf.io.TFRecordWriter(path, compression) as writer:
     for _ in range(count):
-      writer.write(records.encode_example(_instance(length, draw)))
+      writer.write(records.encode_example(_instance(length, draw, masks)))
 
 
-def _instance(length, draw):
+def _instance(length, draw, masks):
   """One word again and again; a random second part has another one."""
   size = draw.randint(length // 2, length) - 3  # words of both parts
   first = draw.randint(2, size - 2)
@@ -56,21 +58,26 @@ def _instance(length, draw):
   places = [i for i, number in enumerate(ids) if number >= SPECIALS]
   chosen = sorted(draw.sample(places, draw.randint(1, PREDICTIONS)))
   labels = [ids[i] for i in chosen]
-  for place in chosen:
+  for place in chosen if masks else ():
     ids[place] = MASK
   segments = [0] * (first + 2) + [1] * (len(ids) - first - 2)
 
   def padded(values, size):
     return values + [0] * (size - len(values))
 
-  return {
+  features = {
     "input_ids": padded(ids, length),
     "input_mask": padded([1] * len(ids), length),
     "segment_ids": padded(segments, length),
+    "next_sentence_labels": [int(is_random)],
+  }
+  if not masks:
+    # Words of two pieces.
+    return {**features, "word_starts": padded([i % 2 for i in range(len(ids))], length)}
+  return features | {
     "masked_lm_positions": padded(chosen, PREDICTIONS),
     "masked_lm_ids": padded(labels, PREDICTIONS),
     "masked_lm_weights": np.float32(padded([1] * len(chosen), PREDICTIONS)),
-    "next_sentence_labels": [int(is_random)],
   }
 
 

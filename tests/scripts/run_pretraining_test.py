@@ -51,6 +51,16 @@ def outputs(inputs, tmp_path_factory):
     arguments(
       "from_other", init_checkpoint=f"{root}/long", num_train_steps=1, **held_out
     ),
+    arguments(
+      "dynamic",
+      input_file=f"{inputs}/whole.tfrecord",
+      dynamic_masking=True,
+      do_whole_word_mask=True,
+      mask_token_id=pretraining_inputs.MASK,
+      max_predictions_per_seq=2,
+      do_eval=True,
+      num_train_steps=6,
+    ),
   ]
   status, log = runs.run_many(jobs, "run_pretraining")
   assert status == 0, log
@@ -144,6 +154,11 @@ class TestTraining:
       for name in ("long", "from_other")
     )
     assert found == pytest.approx({**expected, "global_step": 1}, rel=1e-4)
+
+  def test_masks_are_drawn_for_records_without(self, outputs):
+    results = results_of(outputs[0], "dynamic", "eval_results.txt")
+    assert results["global_step"] == 6
+    assert 0 < results["masked_lm_loss"] < 5
 
   def test_the_output_directory_is_a_model(self, outputs):
     from bert_ja import model_files
@@ -252,6 +267,9 @@ class TestBadInput:
       ({"max_seq_length": 30}, "longer than the 24 positions"),
       ({"eval_steps": 2, "eval_file": "{inputs}/long.tfrecord"}, "the flags say 16"),
       ({"input_file": "{inputs}/bert_config.json"}, "is damaged or cut short"),
+      ({"do_whole_word_mask": True}, "--do_whole_word_mask needs --dynamic_masking"),
+      ({"dynamic_masking": True}, "the id of [MASK]; give --mask_token_id"),
+      ({"dynamic_masking": True, "mask_token_id": 35}, "the model has 35 pieces"),
       ({"train_batch_size": 7, "gradient_accumulation_steps": 2}, "=7 cannot be"),
     ],
   )
