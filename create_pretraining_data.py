@@ -1,6 +1,7 @@
 """Makes records for masked-word and next-sentence training from text."""
 
 import dataclasses
+import os
 
 from absl import flags, logging
 
@@ -175,6 +176,8 @@ def main(_):
   files = model_flags.find(FLAGS, weights=False)
   tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS)
   outputs = [path for shard in shards for path in shard.output_files]
+  for path in outputs:
+    text_io.makedirs(os.path.dirname(path) or ".")
   logging.info("*** Reading from input files ***\n  %s", "\n  ".join(input_files))
   logging.info("*** Writing to output files ***\n  %s", "\n  ".join(outputs))
   with ProgressBars() as bars:

@@ -34,6 +34,7 @@ FLAGS = flags.FLAGS
 
 _NUM_SHARDS = 4
 _SEED = 12345
+_COMPARED = ("plain", "same draws")
 # Ruby, the mark before what it belongs to, and editor's notes.
 _AOZORA_MARKS = re.compile(r"《.*?》|｜|［＃.*?］")
 _SENTENCE_END = re.compile(r"(?<=。)(?![」』）])")
@@ -259,19 +260,21 @@ def main(_):
       "do_lower_case": FLAGS.do_lower_case,
       "dupe_factor": FLAGS.dupe_factor,
     }
-    outputs = {}
+    kept = {}
     for name, settings in cases(
       common, folder, FLAGS.megabytes, FLAGS.more_megabytes, documents
     ):
       if FLAGS.cases and not name.startswith(tuple(FLAGS.cases)):
         continue
-      outputs[name] = os.path.join(folder, f"{len(rows)}.tfrecord")
-      result = measure({**settings, "output_file": outputs[name]})
+      with tempfile.TemporaryDirectory(dir=folder) as outputs:
+        output = os.path.join(outputs, "records.tfrecord")
+        result = measure({**settings, "output_file": output})
+        if name in _COMPARED:
+          kept[name] = os.path.join(folder, f"{len(kept)}.tfrecord")
+          os.rename(output, kept[name])
       rows.append(_row(name, settings, result, rows))
-    if {"plain", "same draws"} <= outputs.keys():
-      same = same_records(outputs["plain"], outputs["same draws"])
-      for row in rows:
-        row["same"] = same if row["case"] == "same draws" else None
+      if len(kept) == len(_COMPARED) and name == _COMPARED[-1]:
+        rows[-1]["same"] = same_records(*kept.values())
   _print(rows)
 
 

@@ -110,7 +110,7 @@ class TestOneShard:
     assert output.read_bytes() != first
 
   def test_masks_later_and_compressed(self, inputs, tmp_path):
-    output = tmp_path / "a.tfrecord"
+    output = tmp_path / "new" / "folder" / "a.tfrecord"
     status, log = run(inputs, output, static_masking=False, compression="gzip")
     assert status == 0, log
     data = output.read_bytes()
