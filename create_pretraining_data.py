@@ -132,7 +132,7 @@ def find_input_files(patterns):
   """
   paths = []
   for pattern in patterns:
-    found = [pattern] if text_io.exists(pattern) else text_io.glob(pattern)
+    found = text_io.named_by(pattern)
     if not found:
       raise ValueError(f"--input_file: expected a file or a glob, found no {pattern}")
     paths += found

@@ -21,19 +21,26 @@ _DAMAGES = (
 )
 
 
-def paths_of(patterns: Iterable[str]) -> list[str]:
+def paths_of(
+  patterns: Iterable[str],
+  flag: str = "--input",
+  expected: str = "a file, a directory or a glob",
+) -> list[str]:
   """The files and directories that paths and globs name.
+
+  Args:
+    patterns: paths and globs.
+    flag: where they come from, for the message.
+    expected: what each should be, for the message.
 
   Raises:
     FileNotFoundError: one of them names none.
   """
   paths = []
   for pattern in patterns:
-    found = [pattern] if text_io.exists(pattern) else text_io.glob(pattern)
+    found = text_io.named_by(pattern)
     if not found:
-      raise FileNotFoundError(
-        f"--input: {pattern} does not exist; expected a file, a directory or a glob"
-      )
+      raise FileNotFoundError(f"{flag}: {pattern} does not exist; expected {expected}")
     paths += found
   return paths
 

@@ -49,6 +49,11 @@ def glob(pattern: str) -> list[str]:
   return sorted(_gfile().glob(pattern) if is_remote(pattern) else _glob.glob(pattern))
 
 
+def named_by(pattern: str) -> list[str]:
+  """The file of this name, even one that looks like a pattern, or those that match."""
+  return [pattern] if exists(pattern) else glob(pattern)
+
+
 def makedirs(path: str) -> None:
   """Creates a directory and its parents; an existing one is fine."""
   if is_remote(path):

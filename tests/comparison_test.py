@@ -2,12 +2,10 @@
 
 import csv
 import dataclasses
-import logging as python_logging
 import os
 import sys
 
 import pytest
-from absl import logging
 
 from bert_ja import comparison, comparison_plan, run_queue
 from bert_ja.comparison_plan import Model, Plan
@@ -23,15 +21,6 @@ def script(tmp_path):
   folder = tmp_path / "script"
   folder.mkdir()
   return fake_script.FakeScript(folder)
-
-
-@pytest.fixture
-def info_lines(caplog):
-  before = logging.get_verbosity()
-  logging.set_verbosity(logging.INFO)
-  caplog.set_level(python_logging.INFO)
-  yield lambda: [record.getMessage() for record in caplog.records]
-  logging.set_verbosity(before)
 
 
 class Work:

@@ -1,10 +1,12 @@
 """Fixtures that several test files share; nothing here imports TensorFlow."""
 
+import logging as python_logging
 import os
 import pathlib
 
 import numpy as np
 import pytest
+from absl import logging
 
 from tests import published_models
 
@@ -68,3 +70,13 @@ def vocab_file(tmp_path):
     return str(path)
 
   return write
+
+
+@pytest.fixture
+def info_lines(caplog):
+  """Function: () -> messages logged through absl, at INFO and above."""
+  before = logging.get_verbosity()
+  logging.set_verbosity(logging.INFO)
+  caplog.set_level(python_logging.INFO)
+  yield lambda: [record.getMessage() for record in caplog.records]
+  logging.set_verbosity(before)

@@ -34,15 +34,6 @@ class Clock:
     return self.now
 
 
-@pytest.fixture
-def info_lines(caplog):
-  """Messages logged through absl at INFO."""
-  before = logging.get_verbosity()
-  logging.set_verbosity(logging.INFO)
-  yield lambda: [record.getMessage() for record in caplog.records]
-  logging.set_verbosity(before)
-
-
 class TestNumberText:
   @pytest.mark.parametrize(
     ("value", "text"),

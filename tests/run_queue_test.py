@@ -1,7 +1,6 @@
 """Programs of a few lines are run; what they leave on disk tells how often and when."""
 
 import json
-import logging as python_logging
 import os
 import pathlib
 import shlex
@@ -12,7 +11,6 @@ import textwrap
 import time
 
 import pytest
-from absl import logging
 
 from bert_ja import run_queue
 from bert_ja.run_queue import Options
@@ -52,15 +50,6 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path):
   return Runs(tmp_path)
-
-
-@pytest.fixture
-def info_lines(caplog):
-  before = logging.get_verbosity()
-  logging.set_verbosity(logging.INFO)
-  caplog.set_level(python_logging.INFO)
-  yield lambda: [record.getMessage() for record in caplog.records]
-  logging.set_verbosity(before)
 
 
 def wait_for(condition, seconds=30):

@@ -103,6 +103,14 @@ class TestWrittenWhole:
     assert os.listdir(tmp_path) == []
 
 
+class TestNamedBy:
+  def test_a_file_that_looks_like_a_pattern_is_itself(self, tmp_path):
+    paths = [write(tmp_path, name, "") for name in ("a1", "a2", "a[1]")]
+    assert text_io.named_by(paths[2]) == [paths[2]]
+    assert text_io.named_by(f"{tmp_path}/a[12]") == paths[:2]
+    assert text_io.named_by(f"{tmp_path}/b*") == []
+
+
 class TestStreamLines:
   @pytest.mark.parametrize(
     "text", ["", "a", "\ufeffあ\r\n\ufeffb\n\n", "a\x85b\u2028c\rd\n"]

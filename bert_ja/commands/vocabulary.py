@@ -12,6 +12,7 @@ from absl import flags, logging
 
 from bert_ja import (
   front_ends,
+  input_files,
   model_files,
   reporting,
   text_io,
@@ -181,16 +182,8 @@ def input_paths(patterns: Sequence[str]) -> list[str]:
   Raises:
     FileNotFoundError: one of them names none.
   """
-  paths = []
-  for pattern in patterns:
-    found = [pattern] if text_io.exists(pattern) else text_io.glob(pattern)
-    if not found:
-      raise FileNotFoundError(
-        f"--input_file: {pattern} does not exist; expected the path of a text file or "
-        "a glob that matches some"
-      )
-    paths += found
-  return paths
+  expected = "the path of a text file or a glob that matches some"
+  return input_files.paths_of(patterns, "--input_file", expected)
 
 
 def train_word_pieces(vocab_file: str) -> tuple[Any, vocabularies.Sentences]:

@@ -31,7 +31,7 @@ SquadExample = span_windows.SquadExample
 WindowOptions = span_windows.WindowOptions
 Windows = span_windows.Windows
 
-_FIRST_UNIQUE_ID = 1_000_000_000
+FIRST_UNIQUE_ID = 1_000_000_000  # Contract A-119.
 _LOGGED_EXAMPLES = 20
 _NAMED_EXAMPLES = 5
 _BLOCK = 512  # windows whose rows are made together
@@ -181,7 +181,7 @@ def convert_examples_to_features(
   )
   span_windows.check_options(options)
   splitter = span_pieces.Splitter(tokenizer, answer_alignment, max_query_length)
-  unique_id = _FIRST_UNIQUE_ID
+  unique_id = FIRST_UNIQUE_ID
   for index, example in enumerate(examples):
     for feature in _example_features(example, splitter, options, is_training):
       feature.unique_id, feature.example_index = unique_id, index
@@ -219,7 +219,7 @@ def _example_features(example, splitter, options, is_training):
     first = len(question.ids) + 2
     start_position, end_position = answers[number] if answers else (None, None)
     yield InputFeatures(
-      unique_id=_FIRST_UNIQUE_ID + number,
+      unique_id=FIRST_UNIQUE_ID + number,
       example_index=0,
       doc_span_index=number,
       tokens=["[CLS]", *query, "[SEP]", *pieces.tokens[seen], "[SEP]"],
@@ -451,7 +451,7 @@ def _split_group(splitter, group):
 def _encoded(examples, windows, questions, tokenizer, is_training):
   """Yields the record of each window (A-121)."""
   specials = tokenizer.convert_tokens_to_ids(("[CLS]", "[SEP]"))
-  numbers = [_FIRST_UNIQUE_ID + np.arange(len(windows.length))]
+  numbers = [FIRST_UNIQUE_ID + np.arange(len(windows.length))]
   if is_training:
     impossible = np.array([example.is_impossible for example in examples], bool)
     numbers += [*windows.answer_positions().T, impossible[windows.example_index]]

@@ -24,7 +24,6 @@ from bert_ja.data import span_features, span_pieces
 _BLOCK_CELLS = 1 << 20
 # A null_odds entry that is above any threshold (contract A-136).
 _NO_OTHER_ANSWER = 1e6
-_FIRST_UNIQUE_ID = 1_000_000_000  # Contract A-119.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,7 +253,10 @@ def write_predictions(
     verbose_logging=verbose_logging,
   )
   by_id = {int(result.unique_id): result for result in all_results}
-  ids = range(_FIRST_UNIQUE_ID, _FIRST_UNIQUE_ID + len(all_windows.example_index))
+  ids = range(
+    span_features.FIRST_UNIQUE_ID,
+    span_features.FIRST_UNIQUE_ID + len(all_windows.example_index),
+  )
   missing = [unique_id for unique_id in ids if unique_id not in by_id]
   if missing:
     raise ValueError(

@@ -64,10 +64,7 @@ def read_squad_examples(
 
 
 def _paths(input_file):
-  # A file whose name looks like a pattern is that file.
-  if text_io.exists(input_file):
-    return [input_file]
-  paths = text_io.glob(input_file)
+  paths = text_io.named_by(input_file)
   if not paths:
     raise FileNotFoundError(f"{input_file} does not exist")
   return paths
