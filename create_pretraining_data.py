@@ -5,7 +5,7 @@ import os
 
 from absl import flags, logging
 
-from bert_ja import lazy, reporting, text_io
+from bert_ja import input_files, lazy, reporting, text_io
 from bert_ja.flags import command_line, model_flags, tokenizer_flags
 
 FLAGS = flags.FLAGS
@@ -124,21 +124,6 @@ def _define_recipe(flag_values):
   )
 
 
-def find_input_files(patterns):
-  """Paths that globs name, in their order.
-
-  Raises:
-    ValueError: one names no file.
-  """
-  paths = []
-  for pattern in patterns:
-    found = text_io.named_by(pattern)
-    if not found:
-      raise ValueError(f"--input_file: expected a file or a glob, found no {pattern}")
-    paths += found
-  return paths
-
-
 class ProgressBars:
   """One bar after the other: a new one when something else begins."""
 
@@ -166,8 +151,8 @@ def main(_):
   from bert_ja.data import pretraining_draws, pretraining_shards
 
   command_line.require(FLAGS, "input_file", "output_file")
-  input_files = find_input_files(FLAGS.input_file)
-  shards = pretraining_shards.plan(input_files, FLAGS.output_file, FLAGS.num_shards)
+  paths = input_files.paths_of(FLAGS.input_file, "--input_file", "a file or a glob")
+  shards = pretraining_shards.plan(paths, FLAGS.output_file, FLAGS.num_shards)
   names = [field.name for field in dataclasses.fields(pretraining_draws.Recipe)]
   recipe = pretraining_draws.Recipe(**{name: FLAGS[name].value for name in names})
   settings = pretraining_shards.Settings(
@@ -178,7 +163,7 @@ def main(_):
   outputs = [path for shard in shards for path in shard.output_files]
   for path in outputs:
     text_io.makedirs(os.path.dirname(path) or ".")
-  logging.info("*** Reading from input files ***\n  %s", "\n  ".join(input_files))
+  logging.info("*** Reading from input files ***\n  %s", "\n  ".join(paths))
   logging.info("*** Writing to output files ***\n  %s", "\n  ".join(outputs))
   with ProgressBars() as bars:
     count = pretraining_shards.make_shards(

@@ -9,7 +9,7 @@ import functools
 
 from absl import flags, logging
 
-from bert_ja import job, lazy
+from bert_ja import input_files, job, lazy
 from bert_ja.flags import (
   command_line,
   data_flags,
@@ -313,19 +313,9 @@ class PretrainingJob(job.TrainingJob):
 
 
 def _paths(flag):
-  """Files that a flag's globs name, each once and in their order.
-
-  Raises:
-    FileNotFoundError: a glob names no file.
-  """
-  from bert_ja import text_io
-
-  paths = []
-  for pattern in FLAGS[flag].value.split(","):
-    found = text_io.glob(pattern)
-    if not found:
-      raise FileNotFoundError(f"--{flag}: no file is named {pattern}")
-    paths += found
+  """Files that a flag's globs name, each once and in their order."""
+  patterns = FLAGS[flag].value.split(",")
+  paths = input_files.paths_of(patterns, f"--{flag}", "a file or a glob")
   return list(dict.fromkeys(paths))
 
 

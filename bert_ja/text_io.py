@@ -19,6 +19,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
+# What stands beside a file: see `named_by`.
+_BESIDE = re.compile(r".*(\.key|\.tmp-\d+)", re.DOTALL)
+
 
 def is_remote(path: str) -> bool:
   """Whether `path` names a scheme that only TensorFlow's file systems can read."""
@@ -50,8 +53,14 @@ def glob(pattern: str) -> list[str]:
 
 
 def named_by(pattern: str) -> list[str]:
-  """The file of this name, even one that looks like a pattern, or those that match."""
-  return [pattern] if exists(pattern) else glob(pattern)
+  """The file of this name, even one that looks like a pattern, or those that match.
+
+  A pattern passes over what is no file of its own: one that is being written, and
+  `<file>.key`, which says what a file holds.
+  """
+  if exists(pattern):
+    return [pattern]
+  return [path for path in glob(pattern) if not _BESIDE.fullmatch(path)]
 
 
 def makedirs(path: str) -> None:

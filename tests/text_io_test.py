@@ -110,6 +110,17 @@ class TestNamedBy:
     assert text_io.named_by(f"{tmp_path}/a[12]") == paths[:2]
     assert text_io.named_by(f"{tmp_path}/b*") == []
 
+  def test_patterns_pass_over_what_stands_beside_files(self, tmp_path):
+    names = ("a", "a.key", "a.tmp", "a.tmp-12", "a.tmp-12.key", "key", "b.tmp-1/c")
+    (tmp_path / "b.tmp-1").mkdir()
+    paths = [write(tmp_path, name, "") for name in names]
+    assert text_io.named_by(f"{tmp_path}/*[!1]") == [paths[0], paths[2], paths[5]]
+    assert text_io.named_by(f"{tmp_path}/b*/*") == [paths[6]]
+    with text_io.path_written_whole(f"{tmp_path}/d") as temporary:
+      write(tmp_path, os.path.basename(temporary), "")
+      assert text_io.named_by(f"{tmp_path}/d*") == []
+    assert text_io.named_by(paths[1]) == [paths[1]]
+
 
 class TestStreamLines:
   @pytest.mark.parametrize(

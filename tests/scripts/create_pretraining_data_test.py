@@ -232,7 +232,7 @@ class TestFaults:
     assert contents(tmp_path / "out") == {}
 
   def test_no_such_file(self, inputs, tmp_path):
-    message = "--input_file: expected a file or a glob, found no nowhere*"
+    message = "--input_file: nowhere* does not exist; expected a file or a glob"
     self.check(inputs, tmp_path, message, input_file="nowhere*")
 
   @pytest.mark.parametrize("workers", [1, 2])

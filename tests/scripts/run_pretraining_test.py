@@ -255,7 +255,7 @@ class TestBadInput:
       ({"do_train": None}, "nothing to do: give --do_train or --do_eval"),
       ({"input_file": None}, "--input_file is required"),
       ({"output_dir": None}, "--output_dir is required"),
-      ({"input_file": "nowhere-*"}, "--input_file: no file is named nowhere-*"),
+      ({"input_file": "nowhere-*"}, "--input_file: nowhere-* does not exist"),
       (
         {"max_seq_length": 12},
         "train-0.tfrecord: input_ids has 16 values in its records, the flags say 12",
