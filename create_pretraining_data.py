@@ -61,6 +61,20 @@ def define_flags(flag_values=FLAGS):
   flags.DEFINE_enum(
     "compression", "", ["", "gzip"], "Of the output.", flag_values=flag_values
   )
+  flags.DEFINE_string(
+    "runner",
+    None,
+    "Make the shards by Apache Beam, with this runner: DirectRunner, FlinkRunner, "
+    "SparkRunner, DataflowRunner or another that Beam knows.",
+    flag_values,
+  )
+  flags.DEFINE_multi_string(
+    "beam_option",
+    [],
+    "An option of Beam, its runner or its cluster, without dashes: name=value, or name "
+    "for a switch. Give the flag once for each.",
+    flag_values=flag_values,
+  )
   _define_recipe(flag_values)
 
 
@@ -146,11 +160,51 @@ class ProgressBars:
       self._bar.__exit__(*exception)
 
 
+def check_runner(flag_values=FLAGS):
+  """Checks that a runner, its options and processes of this machine go together.
+
+  Raises:
+    ImportError: Beam is not installed.
+    ValueError: they do not.
+  """
+  if flag_values.runner:
+    from bert_ja.data import pretraining_beam  # noqa: F401
+
+    if flag_values.num_workers > 1:
+      raise ValueError(
+        f"--num_workers={flag_values.num_workers} is for this machine without --runner; "
+        "say by --beam_option how many workers a runner has, for example "
+        "direct_num_workers=2 with direct_running_mode=multi_processing"
+      )
+  elif flag_values.beam_option:
+    raise ValueError(
+      f"--beam_option={flag_values.beam_option[0]} needs --runner, for example "
+      "--runner=DirectRunner"
+    )
+
+
+def make_shards(shards, tokenizer, settings):
+  """Makes shards by Beam or on this machine; returns the number of instances."""
+  if FLAGS.runner:
+    from bert_ja.data import pretraining_beam
+
+    return pretraining_beam.make_shards(
+      shards, tokenizer, settings, FLAGS.runner, FLAGS.beam_option
+    )
+  from bert_ja.data import pretraining_shards
+
+  with ProgressBars() as bars:
+    return pretraining_shards.make_shards(
+      shards, tokenizer, settings, FLAGS.num_workers, bars.show
+    )
+
+
 def main(_):
   """Reads text, writes records."""
   from bert_ja.data import pretraining_draws, pretraining_shards
 
   command_line.require(FLAGS, "input_file", "output_file")
+  check_runner(FLAGS)
   paths = input_files.paths_of(FLAGS.input_file, "--input_file", "a file or a glob")
   shards = pretraining_shards.plan(paths, FLAGS.output_file, FLAGS.num_shards)
   names = [field.name for field in dataclasses.fields(pretraining_draws.Recipe)]
@@ -165,10 +219,7 @@ def main(_):
     text_io.makedirs(os.path.dirname(path) or ".")
   logging.info("*** Reading from input files ***\n  %s", "\n  ".join(paths))
   logging.info("*** Writing to output files ***\n  %s", "\n  ".join(outputs))
-  with ProgressBars() as bars:
-    count = pretraining_shards.make_shards(
-      shards, tokenizer, settings, FLAGS.num_workers, bars.show
-    )
+  count = make_shards(shards, tokenizer, settings)
   logging.info("Wrote %d total instances", count)
 
 

@@ -160,11 +160,9 @@ def make_shards(
   """
   missing = []
   for shard in shards:
-    stores = _stores(shard, tokenizer, settings)
-    if all(store.reuse() for store in stores):
-      logging.info("Made before: %s", ", ".join(shard.output_files))
-    else:
+    if stores := _missing_stores(shard, tokenizer, settings):
       missing.append((shard, stores))
+  remove_leftovers([shard for shard, _ in missing])
   if num_workers == 1 or len(missing) == 1:
     return sum(
       _make(tokenizer, settings, *item, num_workers, progress) for item in missing
@@ -178,6 +176,38 @@ def make_shards(
     if progress is not None:
       progress("make", "instance", total, total * len(missing) // done)
   return total
+
+
+def make_if_missing(
+  shard: Shard, tokenizer: tokenization.Tokenizer, settings: Settings
+) -> int:
+  """Makes one shard, unless it was made before; see `make_shards`.
+
+  Returns:
+    The number of instances written.
+  """
+  stores = _missing_stores(shard, tokenizer, settings)
+  return _make(tokenizer, settings, shard, stores) if stores else 0
+
+
+def remove_leftovers(shards: Sequence[Shard]) -> None:
+  """Removes what processes that were killed have left beside the output files.
+
+  Other programs' globs would take it for data. Call it while nobody makes the shards.
+  """
+  for shard in shards:
+    for path in shard.output_files:
+      for leftover in text_io.glob(f"{glob.escape(path)}.tmp-*"):
+        text_io.remove(leftover)
+
+
+def _missing_stores(shard, tokenizer, settings):
+  """The stores of a shard, or none if it was made before."""
+  stores = _stores(shard, tokenizer, settings)
+  if all(store.reuse() for store in stores):
+    logging.info("Made before: %s", ", ".join(shard.output_files))
+    return []
+  return stores
 
 
 def _stores(shard, tokenizer, settings):
@@ -214,10 +244,6 @@ def _make(tokenizer, settings, shard, stores, workers=1, progress=None):
   def step(name, unit):
     return progress and functools.partial(progress, name, unit)
 
-  for path in shard.output_files:
-    # What a run that was killed has left would be taken for data by a glob.
-    for leftover in text_io.glob(f"{glob.escape(path)}.tmp-*"):
-      text_io.remove(leftover)
   recipe = settings.recipe
   documents = pretraining_documents.read_documents(
     shard.input_files, tokenizer, recipe.words, workers, step("read", "line")
