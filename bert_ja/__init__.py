@@ -16,6 +16,7 @@ __getattr__ = lazy.names(
     "Estimator": "bert_ja.estimator",
     "FullTokenizer": "bert_ja.tokenization",
     "InputExample": "bert_ja.tasks.base",
+    "MaskFiller": "bert_ja.mask_filling",
     "ModelSpec": "bert_ja.run_config",
     "RunConfig": "bert_ja.run_config",
     "create_optimizer": "bert_ja.optimization",

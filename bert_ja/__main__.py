@@ -70,7 +70,8 @@ def _run(name, arguments):
   command.define_flags(flags.FLAGS)
   for flag in sorted(set(flags.FLAGS) - before):
     flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[flag])
-  command_line.run(command.main, sys.argv)
+  takes_arguments = getattr(command, "TAKES_ARGUMENTS", False)
+  command_line.run(command.main, sys.argv, takes_arguments)
 
 
 if __name__ == "__main__":

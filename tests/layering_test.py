@@ -39,6 +39,7 @@ _ROWS = (
     "graph_tokenization",
     "vocabularies",
     "data",
+    "mask_filling",
     "reporting",
     "run_queue+run_state",
     "train_step",

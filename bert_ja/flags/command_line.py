@@ -17,8 +17,12 @@ def define_debug(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   )
 
 
-def run(main: Callable, argv: Sequence[str] | None = None) -> None:
+def run(
+  main: Callable, argv: Sequence[str] | None = None, takes_arguments: bool = False
+) -> None:
   """Parses `argv` into the defined flags, calls `main`, exits with its status.
+
+  Unless `takes_arguments`, a word that is no flag is an error.
 
   An error is one line on standard error and status 1 (2 for a wrong flag); with
   `--debug` the traceback stands before it.
@@ -31,7 +35,7 @@ def run(main: Callable, argv: Sequence[str] | None = None) -> None:
   except flags.Error as error:
     _complain(error)
     sys.exit(2)
-  if len(arguments) > 1:
+  if len(arguments) > 1 and not takes_arguments:
     _complain(f"{arguments[1]!r} is no flag; write --name=value")
     sys.exit(2)
   logging.set_verbosity(logging.INFO)
