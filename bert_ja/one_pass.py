@@ -250,3 +250,53 @@ def _residual_norm_gradient(
     tf.reduce_sum(upstream, axis=0),
     tf.reduce_sum(upstream * normal, axis=0),
   )
+
+
+def cross_entropy(product: tf.Tensor, bias: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+  """-log softmax(product + bias)[label], the arithmetic in float32.
+
+  Of what has the product's size, nothing but its gradient is written.
+
+  Args:
+    product: [R, V].
+    bias: float32 [V].
+    labels: int32 [R], below V.
+
+  Returns:
+    float32 [R].
+  """
+
+  @tf.custom_gradient
+  def apply(product, bias):
+    losses, log_sums = _cross_entropy(product, bias, labels)
+
+    def backward(upstream):
+      return _cross_entropy_gradient(upstream, product, bias, labels, log_sums)
+
+    return losses, backward
+
+  return apply(product, tf.convert_to_tensor(bias))
+
+
+@functools.partial(tf.function, jit_compile=True)
+def _cross_entropy(product, bias, labels):
+  logits = tf.cast(product, tf.float32) + bias
+  largest = tf.reduce_max(logits, axis=-1)
+  sums = tf.reduce_sum(tf.exp(logits - largest[:, tf.newaxis]), axis=-1)
+  log_sums = largest + tf.math.log(sums)
+  of_labels = tf.reduce_sum(tf.where(_is_label(logits, labels), logits, 0.0), axis=-1)
+  return log_sums - of_labels, log_sums
+
+
+@functools.partial(tf.function, jit_compile=True)
+def _cross_entropy_gradient(upstream, product, bias, labels, log_sums):
+  """Gradients of product and bias."""
+  logits = tf.cast(product, tf.float32) + bias
+  probs = tf.exp(logits - log_sums[:, tf.newaxis])
+  slope = probs - tf.cast(_is_label(logits, labels), tf.float32)
+  slope *= upstream[:, tf.newaxis]
+  return tf.cast(slope, product.dtype), tf.reduce_sum(slope, axis=0)
+
+
+def _is_label(logits, labels):
+  return labels[:, tf.newaxis] == tf.range(tf.shape(logits)[1], dtype=labels.dtype)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import modeling
+from bert_ja import modeling, one_pass
 
 # Added to the sum of weights: a batch without predictions has the loss 0 (A-156).
 _WEIGHT_EPSILON = 1e-5
@@ -42,9 +42,17 @@ class MaskedLmHead(tf.Module):
 
   def __call__(self, vectors: tf.Tensor, embedding_table: tf.Tensor) -> tf.Tensor:
     """[R, H] at masked positions and the words' table [V, H] -> float32 [R, V]."""
+    return add_bias(self.product(vectors, embedding_table), self.output_bias)
+
+  def product(self, vectors: tf.Tensor, embedding_table: tf.Tensor) -> tf.Tensor:
+    """The logits without their bias, in the type of the products."""
     x = self.layer_norm(self.dense(vectors))
-    logits = self.precision.matmul(x, embedding_table, transpose_b=True)
-    return tf.nn.bias_add(tf.cast(logits, tf.float32), self.output_bias)
+    return self.precision.matmul(x, embedding_table, transpose_b=True)
+
+
+def add_bias(product: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+  """[R, V] of any type and float32 [V] -> float32 [R, V]."""
+  return tf.nn.bias_add(tf.cast(product, tf.float32), bias)
 
 
 class NextSentenceHead(tf.Module):
@@ -74,12 +82,20 @@ class PretrainingOutputs:
   """Logits of a batch.
 
   Attributes:
-    masked_lm_logits: float32 [B * P, V], row-major.
+    masked_lm_product: [B * P, V], row-major: the masked words' logits without bias, in
+      the type of the products.
+    masked_lm_bias: float32 [V].
     next_sentence_logits: float32 [B, 2], or None for a model without that head.
   """
 
-  masked_lm_logits: tf.Tensor
+  masked_lm_product: tf.Tensor
+  masked_lm_bias: tf.Tensor
   next_sentence_logits: tf.Tensor | None
+
+  @property
+  def masked_lm_logits(self) -> tf.Tensor:
+    """float32 [B * P, V]."""
+    return add_bias(self.masked_lm_product, self.masked_lm_bias)
 
 
 class PretrainingModel(tf.Module):
@@ -131,7 +147,8 @@ class PretrainingModel(tf.Module):
     )
     next_sentence = self.next_sentence
     return PretrainingOutputs(
-      self.masked_lm(vectors, outputs.get_embedding_table()),
+      self.masked_lm.product(vectors, outputs.get_embedding_table()),
+      self.masked_lm.output_bias,
       next_sentence(outputs.get_pooled_output()) if next_sentence else None,
     )
 
@@ -213,12 +230,13 @@ def row_losses(
   outputs: PretrainingOutputs, features: Mapping[str, tf.Tensor]
 ) -> tf.Tensor:
   """Losses whose mean over all rows of a batch is its loss (A-156): float32 [B]."""
-  values = row_outputs(outputs, features)
-  predictions = features["masked_lm_weights"] * values["masked_lm_example_loss"]
+  weights = features["masked_lm_weights"]
+  predictions = weights * _masked_lm_losses(outputs, features["masked_lm_ids"])
   losses = tf.reduce_sum(predictions, axis=1) * features["masked_lm_scale"]
-  if outputs.next_sentence_logits is None:
+  logits = outputs.next_sentence_logits
+  if logits is None:
     return losses
-  return losses + values["next_sentence_example_loss"]
+  return losses + _negative_log_likelihood(logits, features["next_sentence_labels"])
 
 
 def row_outputs(
@@ -231,13 +249,11 @@ def row_outputs(
     with a next-sentence head `next_sentence_example_loss`, `next_sentence_correct`:
     float32 [B].
   """
-  logits, labels = outputs.masked_lm_logits, features["masked_lm_ids"]
-  shape = tf.shape(labels)
+  labels = features["masked_lm_ids"]
+  is_best = _is_best(outputs.masked_lm_logits, labels)
   values = {
-    "masked_lm_example_loss": tf.reshape(
-      _negative_log_likelihood(logits, labels), shape
-    ),
-    "masked_lm_correct": tf.reshape(_is_best(logits, labels), shape),
+    "masked_lm_example_loss": _masked_lm_losses(outputs, labels),
+    "masked_lm_correct": tf.reshape(is_best, tf.shape(labels)),
     "masked_lm_weights": features["masked_lm_weights"],
   }
   logits = outputs.next_sentence_logits
@@ -246,6 +262,16 @@ def row_outputs(
     values["next_sentence_example_loss"] = _negative_log_likelihood(logits, labels)
     values["next_sentence_correct"] = _is_best(logits, labels)
   return values
+
+
+def _masked_lm_losses(outputs, labels):
+  """float32 [B, P]."""
+  product, bias = outputs.masked_lm_product, outputs.masked_lm_bias
+  if one_pass.is_worth_it(product.shape[-1]):
+    losses = one_pass.cross_entropy(product, bias, tf.reshape(labels, [-1]))
+  else:
+    losses = _negative_log_likelihood(outputs.masked_lm_logits, labels)
+  return tf.reshape(losses, tf.shape(labels))
 
 
 def _negative_log_likelihood(logits, labels):

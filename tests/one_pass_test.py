@@ -192,3 +192,25 @@ class TestIsWorthIt:
       tolerance = 1e-4 if precision == "float32" else 0.05
       scale = max(float(tf.reduce_max(tf.abs(narrow))), 1e-2)
       np.testing.assert_allclose(wide / scale, narrow / scale, atol=tolerance)
+
+
+class TestCrossEntropy:
+  labels = tf.constant([4, 0, 2, 2, 1, 0])
+
+  def plain(self, product, bias):
+    logits = tf.cast(product, tf.float32) + bias
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(self.labels, logits)
+
+  def in_one_pass(self, product, bias):
+    return one_pass.cross_entropy(product, bias, self.labels)
+
+  @pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(tf.float32, 2e-6), (tf.bfloat16, 2**-8)]
+  )
+  def test_equals_the_plain_function_with_its_gradients(self, dtype, tolerance):
+    arguments = tf.cast(normals(6, 5), dtype), normals(5)
+    assert_same(self.in_one_pass, self.plain, arguments, normals(6), tolerance)
+
+  def test_large_logits_neither_overflow_nor_vanish(self):
+    product = tf.constant(1e4 * normals(6, 5))
+    assert_same(self.in_one_pass, self.plain, (product, normals(5)), normals(6))
