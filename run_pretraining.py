@@ -9,11 +9,12 @@ import functools
 
 from absl import flags, logging
 
-from bert_ja import input_files, job, lazy
+from bert_ja import job, lazy
 from bert_ja.flags import (
   command_line,
   data_flags,
   model_flags,
+  pretraining_flags,
   runtime_flags,
   training_flags,
 )
@@ -30,89 +31,20 @@ __getattr__ = lazy.names(
   },
 )
 
-# Of the groups, what has no meaning here: there are no epochs, nothing is predicted,
-# and rows are streamed at their full length.
-_LEFT_OUT = ("num_train_epochs", "warmup_proportion", "predict_batch_size")
-_LEFT_OUT += ("bucket_by_length", "pad_to_max_length", "cache_dir")
-
 
 def define_flags(flag_values=FLAGS):
   """Defines the script's flags."""
+  # There are no epochs, nothing is predicted, and rows are streamed at full length.
+  no_epochs = ("num_train_epochs", "warmup_proportion", "predict_batch_size")
   for group, options in (
+    (pretraining_flags, {}),
     (model_flags, {}),
-    (data_flags, {}),
-    (training_flags, {"best_metric": "masked_lm_loss"}),
+    (data_flags, {"only": ("max_seq_length",)}),
+    (training_flags, {"best_metric": "masked_lm_loss", "without": no_epochs}),
     (runtime_flags, {}),
   ):
-    defined = flags.FlagValues()
-    group.define(defined, **options)
-    for name in defined:
-      if name not in _LEFT_OUT:
-        flag_values[name] = defined[name]
-        flags.declare_key_flag(name, flag_values)
-  flags.DEFINE_string(
-    "input_file",
-    None,
-    "Records to train on: TFRecord files, plain or gzip; globs, separated by commas.",
-    flag_values,
-  )
-  flags.DEFINE_string(
-    "eval_file",
-    None,
-    "Records to evaluate with, like --input_file, which is taken without it.",
-    flag_values,
-  )
-  flags.DEFINE_string(
-    "cache_dir",
-    None,
-    "Where the places of records in their files are kept, for other runs too; in "
-    "--output_dir by default.",
-    flag_values,
-  )
-  flags.DEFINE_bool("do_train", False, "Train on --input_file.", flag_values)
-  flags.DEFINE_bool("do_eval", False, "Evaluate.", flag_values)
-  flags.DEFINE_bool(
-    "next_sentence",
-    True,
-    "Train the next-sentence head too; --nonext_sentence makes a model without it.",
-    flag_values,
-  )
-  flags.DEFINE_bool(
-    "dynamic_masking",
-    False,
-    "Draw masks anew in each epoch, also where the records have masks; evaluations "
-    "keep those.",
-    flag_values,
-  )
-  flags.DEFINE_bool(
-    "do_whole_word_mask",
-    False,
-    "With --dynamic_masking: mask all pieces of a word or none; the records have to "
-    "say where words start.",
-    flag_values,
-  )
-  flags.DEFINE_float(
-    "masked_lm_prob",
-    0.15,
-    "With --dynamic_masking: share of masked pieces.",
-    0,
-    1,
-    flag_values,
-  )
-  flags.DEFINE_integer(
-    "mask_token_id",
-    None,
-    "With --dynamic_masking: the id of [MASK], if no vocabulary in --model_dir says it.",
-    0,
-    flag_values=flag_values,
-  )
-  for name, default, lowest, text in (
-    ("max_predictions_per_seq", 20, 1, "Masked words of a record, padding included."),
-    ("num_train_steps", 100000, 1, "Updates in all, those of earlier runs included."),
-    ("num_warmup_steps", 10000, 0, "Updates with a rising rate."),
-    ("max_eval_steps", 100, 1, "Batches of an evaluation."),
-  ):
-    flags.DEFINE_integer(name, default, text, lowest, flag_values=flag_values)
+    group.define(flag_values, **options)
+    flags.adopt_module_key_flags(group, flag_values)
 
 
 def create_model(
@@ -205,12 +137,15 @@ class PretrainingJob(job.TrainingJob):
   def plan(self):
     from bert_ja.data import pretraining_input
 
-    self.masker = self._masker()
+    self.masker = pretraining_flags.masker(
+      self.files.vocab_file, self.config.vocab_size, FLAGS
+    )
     self.paths, self.specs = {}, {}
     if FLAGS.do_train:
-      self.paths["train"] = _paths("input_file")
+      self.paths["train"] = pretraining_flags.paths("input_file", FLAGS)
     if FLAGS.do_eval or FLAGS.eval_steps:
-      self.paths["eval"] = _paths("eval_file" if FLAGS.eval_file else "input_file")
+      name = "eval_file" if FLAGS.eval_file else "input_file"
+      self.paths["eval"] = pretraining_flags.paths(name, FLAGS)
     for split, paths in self.paths.items():
       logging.info("*** Input Files (%s) ***", split)
       for path in paths:
@@ -226,32 +161,6 @@ class PretrainingJob(job.TrainingJob):
     if not FLAGS.do_train:
       return 0, 0
     return FLAGS.num_train_steps, FLAGS.num_warmup_steps
-
-  def _masker(self):
-    from bert_ja.data import masking, pretraining_input
-
-    if not FLAGS.dynamic_masking:
-      if FLAGS.do_whole_word_mask:
-        raise ValueError(
-          "--do_whole_word_mask needs --dynamic_masking: masks in the records stay as "
-          "they are"
-        )
-      return None
-    mask_id = FLAGS.mask_token_id
-    if mask_id is None:
-      mask_id = pretraining_input.mask_token_id(self.files.vocab_file)
-    if mask_id >= self.config.vocab_size:
-      raise ValueError(
-        f"--mask_token_id={mask_id}, but the model has {self.config.vocab_size} pieces"
-      )
-    return masking.Masking(
-      mask_id,
-      self.config.vocab_size,
-      FLAGS.max_predictions_per_seq,
-      FLAGS.masked_lm_prob,
-      FLAGS.do_whole_word_mask,
-      FLAGS.seed,
-    )
 
   def find_records(self):
     """Reads all files once, unless an earlier run did, before any training."""
@@ -310,13 +219,6 @@ class PretrainingJob(job.TrainingJob):
     reporting.write_results(paths[0], results)
     text_io.write_json(paths[1], dict(sorted(results.items())))
     return paths
-
-
-def _paths(flag):
-  """Files that a flag's globs name, each once and in their order."""
-  patterns = FLAGS[flag].value.split(",")
-  paths = input_files.paths_of(patterns, f"--{flag}", "a file or a glob")
-  return list(dict.fromkeys(paths))
 
 
 if __name__ == "__main__":

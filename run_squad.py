@@ -38,7 +38,7 @@ def define_flags(flag_values=FLAGS):
     (tokenizer_flags, {}),
     (span_flags, {}),
     (data_flags, {"max_seq_length": 384}),
-    (training_flags, {"best_metric": "eval_f1", "has_eval_batch_size": False}),
+    (training_flags, {"best_metric": "eval_f1", "without": ("eval_batch_size",)}),
     (runtime_flags, {}),
   ):
     group.define(flag_values, **options)

@@ -98,8 +98,8 @@ class Estimator:
     model = self._build(ModeKeys.TRAIN)
     if model.step >= max_steps:
       logging.info(
-        "Training is done already: step %d of %d. For more, raise --num_train_epochs "
-        "or choose another --output_dir.",
+        "Training is done already: step %d of %d. For more, ask for more steps or "
+        "epochs, or choose another --output_dir.",
         model.step,
         max_steps,
       )

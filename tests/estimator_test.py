@@ -75,7 +75,7 @@ class TestTrain:
       runs.arrays(str(tmp_path / "whole")), runs.arrays(str(tmp_path / "parts"))
     )
 
-  def test_at_the_last_step_nothing_is_trained(self, tmp_path):
+  def test_at_the_last_step_nothing_is_trained(self, tmp_path, info_lines):
     make(tmp_path).train(input_fn(True), 2)
     before = runs.arrays(str(tmp_path))
 
@@ -83,6 +83,9 @@ class TestTrain:
       raise AssertionError("no row is needed")
 
     make(tmp_path).train(unreadable, 2)
+    # Scripts count in steps or in epochs.
+    told = "done already: step 2 of 2. For more, ask for more steps or epochs, or"
+    assert any(told in line for line in info_lines())
     runs.assert_same(before, runs.arrays(str(tmp_path)))
 
   def test_number_of_steps_in_a_call_does_not_matter(self, tmp_path):

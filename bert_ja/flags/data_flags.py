@@ -4,11 +4,14 @@ from typing import Any
 
 from absl import flags
 
+from bert_ja.flags import flag_groups
 
+
+@flag_groups.selectable
 def define(
   flag_values: flags.FlagValues = flags.FLAGS, max_seq_length: int = 128
 ) -> None:
-  """Defines the group.
+  """Defines the group, or some of its flags.
 
   Args:
     flag_values: where.

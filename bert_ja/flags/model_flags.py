@@ -2,22 +2,16 @@
 
 import dataclasses
 import os
-from collections.abc import Collection
 from typing import Any
 
 from absl import flags, logging
 
+from bert_ja.flags import flag_groups
 
-def define(
-  flag_values: flags.FlagValues = flags.FLAGS, only: Collection[str] | None = None
-) -> None:
-  """Defines the group, or those of its flags that are named in `only`."""
-  if only is not None:
-    group = flags.FlagValues()
-    define(group)
-    for name in only:
-      flag_values[name] = group[name]
-    return
+
+@flag_groups.selectable
+def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the group, or some of its flags."""
   flags.DEFINE_string(
     "bert_config_file", None, "Model architecture, JSON.", flag_values
   )
@@ -31,7 +25,8 @@ def define(
     "model_dir",
     None,
     "A model's directory: its config, vocabulary, tokenizer settings and weights serve "
-    "for the flags that are not given. An earlier --output_dir is one.",
+    "for the flags that are not given. An earlier --output_dir is one. bert-ja-small is "
+    "the small Japanese model that comes with the package.",
     flag_values,
   )
   flags.DEFINE_bool(

@@ -6,39 +6,40 @@ from typing import Any
 
 from absl import flags
 
+from bert_ja.flags import flag_groups
+
 _BATCH_SIZES = {"train_batch_size": 32, "eval_batch_size": 8, "predict_batch_size": 8}
 
 
+@flag_groups.selectable
 def define(
   flag_values: flags.FlagValues = flags.FLAGS,
   best_metric: str = "eval_accuracy",
-  has_eval_batch_size: bool = True,
 ) -> None:
-  """Defines the group.
+  """Defines the group, or some of its flags.
 
   Args:
     flag_values: where.
     best_metric: default of the flag.
-    has_eval_batch_size: whether the script has this flag; one without evaluates with
-      the batches of prediction.
   """
-  _define_batches(flag_values, has_eval_batch_size)
+  _define_batches(flag_values)
   _define_optimizer(flag_values)
   _define_run(flag_values, best_metric)
 
 
 def batch_sizes(flag_values: flags.FlagValues = flags.FLAGS) -> tuple[int, int, int]:
-  """Of training, evaluation and prediction."""
+  """Of training, evaluation and prediction.
+
+  A script without --eval_batch_size evaluates with the batches of prediction.
+  """
   return tuple(
     flag_values[name if name in flag_values else "predict_batch_size"].value
     for name in _BATCH_SIZES
   )
 
 
-def _define_batches(flag_values, has_eval_batch_size):
+def _define_batches(flag_values):
   for name, default in _BATCH_SIZES.items():
-    if name == "eval_batch_size" and not has_eval_batch_size:
-      continue
     flags.DEFINE_integer(
       name, default, "Rows of a batch, over all devices.", 1, flag_values=flag_values
     )

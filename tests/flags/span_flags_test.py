@@ -14,7 +14,7 @@ def parsed():
     flag_values = flags.FlagValues()
     span_flags.define(flag_values)
     data_flags.define(flag_values, max_seq_length=384)
-    training_flags.define(flag_values, "eval_f1", has_eval_batch_size=False)
+    training_flags.define(flag_values, "eval_f1", without=("eval_batch_size",))
     for name in ("do_train", "do_predict", "do_eval"):
       flags.DEFINE_bool(name, False, "As the script has it.", flag_values)
     flag_values(["script", *arguments])
