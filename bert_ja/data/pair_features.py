@@ -191,10 +191,11 @@ def file_based_convert_examples_to_features(
 
 def feature_spec(max_seq_length: int) -> dict[str, records.Feature]:
   """What a record of `file_based_convert_examples_to_features` holds (contract A-94)."""
+  text = records.Feature((max_seq_length,), flag="max_seq_length")
   return {
-    "input_ids": records.Feature((max_seq_length,)),
-    "input_mask": records.Feature((max_seq_length,)),
-    "segment_ids": records.Feature((max_seq_length,)),
+    "input_ids": text,
+    "input_mask": text,
+    "segment_ids": text,
     "label_ids": records.Feature(()),
     "is_real_example": records.Feature(()),
   }

@@ -31,12 +31,13 @@ def feature_spec(
       missing and `word_starts` [S] is 1 for a piece that starts a word, and 0 for one
       that goes on with it, for [CLS], [SEP] and padding.
   """
-  text, masks = records.Feature((max_seq_length,)), (max_predictions_per_seq,)
+  text = records.Feature((max_seq_length,), flag="max_seq_length")
+  masks, flag = (max_predictions_per_seq,), "max_predictions_per_seq"
   spec = {"input_ids": text, "input_mask": text, "segment_ids": text}
   if static_masking:
-    spec["masked_lm_positions"] = records.Feature(masks)
-    spec["masked_lm_ids"] = records.Feature(masks)
-    spec["masked_lm_weights"] = records.Feature(masks, "float32")
+    spec["masked_lm_positions"] = records.Feature(masks, flag=flag)
+    spec["masked_lm_ids"] = records.Feature(masks, flag=flag)
+    spec["masked_lm_weights"] = records.Feature(masks, "float32", flag)
   spec["next_sentence_labels"] = records.Feature((1,))
   if not static_masking:
     spec["word_starts"] = text

@@ -23,7 +23,7 @@ def frame(records: Sequence[bytes]) -> bytes:
   """Records as they stand in a TFRecord file.
 
   Args:
-    records: B, each of at least 4 bytes, as every example with a feature has.
+    records: B.
   """
   if not records:
     return b""
@@ -36,19 +36,18 @@ def frame(records: Sequence[bytes]) -> bytes:
 
 
 def checksums(records: Sequence[bytes]) -> np.ndarray:
-  """CRC-32C of records of at least 4 bytes: uint32 [B]."""
+  """CRC-32C of records: uint32 [B]."""
   sizes = np.fromiter(map(len, records), np.int64, len(records))
-  if sizes.min() < _STATE:
-    raise ValueError(f"expected records of {_STATE} bytes or more, got {sizes.min()}")
-  width = int(sizes.max())
+  width = max(int(sizes.max()), _STATE)
   if width > _PART:
     width = -(-width // _PART) * _PART
   # Zeros in front change nothing while the state is zero.
   aligned = b"".join([record.rjust(width, b"\0") for record in records])
   rows = np.frombuffer(bytearray(aligned), np.uint8).reshape(-1, width)
   # A state is the same as its bytes in front of the text; the first one is all ones.
-  places = (width - sizes)[:, None] + np.arange(_STATE)
-  rows[np.arange(len(rows))[:, None], places] ^= 0xFF
+  flipped = np.minimum(sizes, _STATE)
+  row, place = np.nonzero(np.arange(_STATE) < flipped[:, None])
+  rows[row, place + (width - sizes)[row]] ^= 0xFF
   state = np.zeros(len(rows), "<u4")
   for start in range(0, width, _PART):
     part = rows[:, start : start + _PART]
@@ -56,7 +55,8 @@ def checksums(records: Sequence[bytes]) -> np.ndarray:
     table = _table()[-part.shape[1] :]
     found = table.ravel().take(part + 256 * np.arange(len(table)))
     state = np.bitwise_xor.reduce(found, axis=1).astype("<u4")
-  return ~state
+  # Of the ones, those that a record has no byte for stay in the state.
+  return ~(state ^ (0xFFFFFFFF >> 8 * flipped).astype("<u4"))
 
 
 def _masked(checksum):

@@ -205,10 +205,10 @@ def check_records(paths: Sequence[str], spec: records.FeatureSpec) -> None:
         there = ", ".join(sorted(found)) or "none"
         raise ValueError(f"{path}: its records lack {name!r} (they have: {there})")
       if found[name] != feature.length:
+        hint = f"; give the --{feature.flag} that they were made with"
         raise ValueError(
-          f"{path}: {name} has {found[name]} values in its records, the flags say "
-          f"{feature.length}; give --max_seq_length and --max_predictions_per_seq as "
-          "the records were made with"
+          f"{path}: {name} has {found[name]} values in its records, expected "
+          f"{feature.length}{hint if feature.flag else ''}"
         )
 
 

@@ -1,18 +1,20 @@
 """TFRecord files of `tf.train.Example`: feature specs, writing, reading.
 
-Encoding needs no TensorFlow (worker processes do it too); writing and reading the
-container files does, and imports it then.
+Encoding and writing need no TensorFlow (worker processes do it too); reading does, and
+imports it then.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bert_ja import text_io
+from bert_ja.data import record_frames
 
-_READ_BATCH = 1024
+_READ_BATCH, _WRITE_BATCH = 1024, 256
 _FRAME = 16  # bytes that TFRecord puts around a record: length, two checksums
 
 
@@ -23,10 +25,12 @@ class Feature:
   Attributes:
     shape: its fixed shape; `()` for one number.
     dtype: `"int64"` or `"float32"`, the two kinds of numbers in a `tf.train.Example`.
+    flag: name of the flag that its length comes from, for messages.
   """
 
   shape: tuple[int, ...]
   dtype: str = "int64"
+  flag: str | None = dataclasses.field(default=None, compare=False)
 
   def __post_init__(self):
     if self.dtype not in ("int64", "float32"):
@@ -124,18 +128,18 @@ def write_records(path: str, records: Iterable[bytes]) -> int:
   Returns:
     The number of records.
   """
-  import tensorflow as tf
-
   count = 0
-  with (
-    text_io.path_written_whole(path) as temporary,
-    tf.io.TFRecordWriter(temporary) as writer,
-  ):
-    for record in records:
-      writer.write(record)
-      count += 1
-    writer.close()  # before the file takes its name
+  with text_io.written_whole(path, "wb") as writer:
+    for batch in _batches(records):
+      writer.write(record_frames.frame(batch))
+      count += len(batch)
   return count
+
+
+def _batches(records):
+  records = iter(records)
+  while batch := list(itertools.islice(records, _WRITE_BATCH)):
+    yield batch
 
 
 def parse_spec(spec: FeatureSpec) -> dict[str, Any]:
@@ -222,8 +226,9 @@ def _explain(path, spec, batch, count, error):
         return f"{place}: feature {name!r} holds {found}, expected {feature.dtype}"
       length = len(getattr(features[name], kind).value)
       if length != feature.length:
+        hint = f"; was the file made with another --{feature.flag}?"
         return (
-          f"{place}: feature {name!r} has {length} values, expected {feature.length}; "
-          "was the file made with another --max_seq_length?"
+          f"{place}: feature {name!r} has {length} values, expected {feature.length}"
+          f"{hint if feature.flag else ''}"
         )
   return f"{path}: {error}"

@@ -83,9 +83,10 @@ class InputFeatures:
 
 def feature_spec(max_seq_length: int, is_training: bool) -> dict[str, records.Feature]:
   """What a record holds (A-121)."""
+  text = records.Feature((max_seq_length,), flag="max_seq_length")
   return {
     "unique_ids": records.Feature(()),
-    **{name: records.Feature((max_seq_length,)) for name in _LISTS},
+    **{name: text for name in _LISTS},
     **{name: records.Feature(()) for name in _ANSWER if is_training},
   }
 

@@ -92,13 +92,15 @@ class TestCheckRecords:
   def test_takes_what_fits_and_files_without_records(self, tmp_path):
     self.check(write(tmp_path, [0, 3, 2], compressed=[2]))
 
-  def test_another_length_names_file_and_flags(self, tmp_path):
+  @pytest.mark.parametrize(
+    ("flag", "hint"),
+    [(None, ""), ("max_size", "; give the --max_size that they were made with")],
+  )
+  def test_another_length_names_file_and_flag(self, tmp_path, flag, hint):
     paths = write(tmp_path, [3])
-    with pytest.raises(
-      ValueError, match=r"part-0: weights has 2 values in its records"
-    ) as error:
-      self.check(paths, weights=records.Feature((5,), "float32"))
-    assert "--max_seq_length and --max_predictions_per_seq" in str(error.value)
+    told = f"part-0: weights has 2 values in its records, expected 5{hint}"
+    with pytest.raises(ValueError, match=f"{told}$"):
+      self.check(paths, weights=records.Feature((5,), "float32", flag))
 
   def test_a_missing_feature_is_named(self, tmp_path):
     paths = write(tmp_path, [3])

@@ -15,7 +15,7 @@ from bert_ja.data import records
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 FLOAT32 = st.floats(width=32, allow_nan=False)
 SPEC = {
-  "input_ids": records.Feature((4,)),
+  "input_ids": records.Feature((4,), flag="max_seq_length"),
   "weights": records.Feature((2, 3), "float32"),
   "label": records.Feature(()),
 }
@@ -110,6 +110,14 @@ class TestWriteRecords:
     found = [r.numpy() for r in tf.data.TFRecordDataset(str(tmp_path / "a"))]
     assert found == [b"x", b"yz"]
 
+  def test_the_file_is_tensorflows_of_records_of_any_length(self, tmp_path):
+    rows = [bytes(range(size % 256)) for size in range(600)]
+    with tf.io.TFRecordWriter(str(tmp_path / "a")) as writer:
+      for data in rows:
+        writer.write(data)
+    assert records.write_records(str(tmp_path / "b"), iter(rows)) == 600
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+
   def test_a_failure_leaves_the_old_file_and_nothing_else(self, tmp_path):
     path = write(tmp_path, [row(1)])
     before = (tmp_path / "a.tf_record").read_bytes()
@@ -159,7 +167,7 @@ class TestReadRecords:
     with pytest.raises(ValueError, match=message):
       records.read_records(path, SPEC)
 
-  def test_another_length_is_named_with_the_flag(self, tmp_path, monkeypatch):
+  def test_another_length_is_named_with_the_features_flag(self, tmp_path, monkeypatch):
     monkeypatch.setattr(records, "_READ_BATCH", 2)
     path = write(tmp_path, [row(1), row(2), row(3), row(4, length=7)])
     message = (
@@ -167,6 +175,12 @@ class TestReadRecords:
       r".*another --max_seq_length\?"
     )
     with pytest.raises(ValueError, match=message):
+      records.read_records(path, SPEC)
+
+  def test_a_length_that_no_flag_says_blames_none(self, tmp_path):
+    path = write(tmp_path, [{**row(1), "weights": [0.5]}])
+    told = "record 1: feature 'weights' has 1 values, expected 6$"
+    with pytest.raises(ValueError, match=told):
       records.read_records(path, SPEC)
 
   def test_another_type_is_named(self, tmp_path):

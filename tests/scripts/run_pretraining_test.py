@@ -258,14 +258,16 @@ class TestBadInput:
       ({"input_file": "nowhere-*"}, "--input_file: nowhere-* does not exist"),
       (
         {"max_seq_length": 12},
-        "train-0.tfrecord: input_ids has 16 values in its records, the flags say 12",
+        "train-0.tfrecord: input_ids has 16 values in its records, expected 12; give the "
+        "--max_seq_length that they were made with",
       ),
       (
         {"max_predictions_per_seq": 4},
-        "masked_lm_positions has 3 values in its records, the flags say 4",
+        "masked_lm_positions has 3 values in its records, expected 4; give the "
+        "--max_predictions_per_seq that they were made with",
       ),
       ({"max_seq_length": 30}, "longer than the 24 positions"),
-      ({"eval_steps": 2, "eval_file": "{inputs}/long.tfrecord"}, "the flags say 16"),
+      ({"eval_steps": 2, "eval_file": "{inputs}/long.tfrecord"}, "expected 16; give"),
       ({"input_file": "{inputs}/bert_config.json"}, "is damaged or cut short"),
       ({"do_whole_word_mask": True}, "--do_whole_word_mask needs --dynamic_masking"),
       ({"dynamic_masking": True}, "the id of [MASK]; give --mask_token_id"),
