@@ -15,6 +15,7 @@ MASK, KEEP = -1, -2
 Span = tuple[int, int, int, int]
 
 _NUM_SPECIALS = 3
+_TOP_BIT_IS_0 = bytes([1] * 128 + [0] * 128)
 _MAX_DOCUMENT_DRAWS = 10
 
 
@@ -114,18 +115,23 @@ def _reach(sentences, begin, stop, length):
 def cut(span: Span, capacity: int, rng: random.Random) -> Span:
   """Takes pieces off the longer text (tie: B), at one end or the other (A-146)."""
   first_a, end_a, first_b, end_b = span
-  for _ in range(end_a - first_a + end_b - first_b - capacity):
-    at_front = rng.random() < 0.5
-    if end_a - first_a > end_b - first_b:
-      if at_front:
-        first_a += 1
-      else:
-        end_a -= 1
-    elif at_front:
-      first_b += 1
-    else:
-      end_b -= 1
-  return first_a, end_a, first_b, end_b
+  lead = end_a - first_a - (end_b - first_b)
+  surplus = end_a - first_a + end_b - first_b - capacity
+  if surplus <= 0:
+    return span
+  # `rng.random()` takes two words; it is less than 0.5 if the first one's top bit is 0.
+  words = rng.getrandbits(64 * surplus).to_bytes(8 * surplus, "little")
+  fronts = words[3::8].translate(_TOP_BIT_IS_0)
+  # Until both are of one length, the longer one; then they take turns, B first.
+  first, turns = fronts[: abs(lead)], fronts[abs(lead) :]
+  of_a, of_b = turns[1::2], turns[::2]
+  if lead > 0:
+    of_a += first
+  else:
+    of_b += first
+  front_a, front_b = of_a.count(1), of_b.count(1)
+  first_a, end_a = first_a + front_a, end_a - (len(of_a) - front_a)
+  return first_a, end_a, first_b + front_b, end_b - (len(of_b) - front_b)
 
 
 def choose(

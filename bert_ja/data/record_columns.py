@@ -52,14 +52,24 @@ def _varints(values):
   if values.dtype == bool or values.max(initial=0) < 128:
     ends = np.arange(1, len(values) + 1) * values.shape[1]
     return values.astype(np.uint8).tobytes(), ends.tolist()
-  lanes = -(-int(values.max()).bit_length() // _LANE_BITS)
-  shifts = _LANE_BITS * np.arange(lanes + 1, dtype=np.uint8)
-  rest = values[..., None] >> shifts.astype(values.dtype)
-  more = rest[..., 1:] > 0  # A digit follows.
-  digits = (rest[..., :-1] & 0x7F | more * np.uint8(0x80)).astype(np.uint8)
-  present = np.concatenate([np.ones_like(more[..., :1]), more[..., :-1]], axis=-1)
-  ends = np.cumsum(present.sum(axis=(1, 2)))
-  return digits[present].tobytes(), ends.tolist()
+  largest = int(values.max())
+  rest = values.astype(np.uint32 if largest < 1 << 32 else np.uint64)
+  lanes = -(-largest.bit_length() // _LANE_BITS)
+  digits = np.empty((*values.shape, lanes), np.uint8)
+  present = np.empty(digits.shape, bool)
+  present[..., 0] = True
+  sizes = np.full(len(values), values.shape[1])
+  for lane in range(lanes):
+    digit = rest.astype(np.uint8)
+    rest >>= _LANE_BITS
+    follows = rest > 0
+    digit &= 0x7F
+    digit |= follows.view(np.uint8) << 7
+    digits[..., lane] = digit
+    if lane + 1 < lanes:
+      present[..., lane + 1] = follows
+      sizes += np.count_nonzero(follows, axis=1)
+  return digits[present].tobytes(), np.cumsum(sizes).tolist()
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -204,7 +204,7 @@ class TestCreateTrainingInstances:
 class TestOriginalFunctions:
   """Functions of lists of tokens, against the plain ones and the state they leave."""
 
-  @given(st.integers(1, 12), st.integers(1, 12), st.integers(2, 12), st.integers(0, 99))
+  @given(st.integers(1, 40), st.integers(1, 40), st.integers(2, 40), st.integers(0, 99))
   def test_truncate_seq_pair(self, length_a, length_b, capacity, seed):
     a, b = list(range(length_a)), list(range(length_b))
     expected = list(a), list(b)
