@@ -5,7 +5,7 @@ import os
 import re
 import tomllib
 
-from bert_ja import text_io
+from bert_ja import shipped_models, text_io
 from bert_ja.comparison_plan import DEFAULT_GRID, SCRIPTS, Model, Plan, safe_name
 
 _KEYS = (
@@ -217,6 +217,8 @@ class _Reader:
     if text_io.is_remote(value):
       return value
     path = os.path.normpath(os.path.join(self._base, value))
+    if value in shipped_models.names() and not os.path.exists(path):
+      return shipped_models.resolve(value)
     # A TF1 checkpoint is named by the prefix of its files.
     if must_exist and not (os.path.exists(path) or os.path.exists(f"{path}.index")):
       raise FileNotFoundError(f"{self._path}: {place}: {path} does not exist")

@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from bert_ja import text_io
+from bert_ja import shipped_models, text_io
 
 # The first of each that is there is taken.
 CONFIG_NAMES = ("bert_config.json", "config.json")
@@ -54,7 +54,8 @@ def find(path: str, weights: bool = True, given: Collection[str] = ()) -> ModelF
   """Looks for the parts of a model.
 
   Args:
-    path: the model's directory, or the weights in it: a TF1 prefix or a weight file.
+    path: the model's directory, or the weights in it: a TF1 prefix or a weight file;
+      or the name of a model that comes with the package.
     weights: whether to look for them; who needs the tokenizer alone is spared
       TensorFlow's start, and needs no configuration.
     given: names of fields that the caller fills: they are not looked for.
@@ -63,12 +64,14 @@ def find(path: str, weights: bool = True, given: Collection[str] = ()) -> ModelF
     ValueError: nothing is there, the directory has no configuration or more than one
       model, or a JSON file is damaged.
   """
+  path = shipped_models.resolve(path)
   model_dir, init_checkpoint = path, None
   if not text_io.isdir(path):
     if not (text_io.exists(f"{path}.index") or text_io.exists(path)):
       raise ValueError(
-        f"{path} does not exist; give a model's directory, or the TF1 prefix or weight "
-        "file in it"
+        f"{path} does not exist; give a model's directory, the TF1 prefix or weight "
+        f"file in it, or the name of a model that is here already: "
+        f"{', '.join(shipped_models.names())}"
       )
     model_dir, init_checkpoint = os.path.dirname(path) or ".", path
   names = text_io.listdir(model_dir)

@@ -17,7 +17,7 @@ _SCRIPTS = sorted(path.stem for path in _ROOT.glob("*.py"))
 # From the bottom to the top. A group is a module or folder of `bert_ja`, or several
 # names joined by "+" that belong together.
 _ROWS = (
-  ("text_io", "lazy"),
+  ("text_io", "lazy", "shipped_models"),
   ("hugging_face", "input_files"),
   ("checkpoint",),
   ("one_pass",),
@@ -100,6 +100,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.reporting",
   "bert_ja.run_queue",
   "bert_ja.run_state",
+  "bert_ja.shipped_models",
   "bert_ja.tasks",
   "bert_ja.tokenization",
   *_SCRIPTS,

@@ -37,6 +37,14 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "place for them.",
     flag_values=flag_values,
   )
+  flags.DEFINE_enum(
+    "dtype",
+    None,
+    ["float16", "float32"],
+    "Type of the weights that are written; by default as they are. float16 halves the "
+    "files; weights become float32 again when a model is read.",
+    flag_values=flag_values,
+  )
   flags.DEFINE_bool(
     "overwrite",
     False,
@@ -52,9 +60,9 @@ def main(_) -> None:
   files = locate(FLAGS.input)
   check_output(files.directory, FLAGS.output, FLAGS.format, FLAGS.overwrite)
   if FLAGS.format == "tf1":
-    report = write_tf1(files, FLAGS.output, FLAGS.strip_optimizer)
+    report = write_tf1(files, FLAGS.output, FLAGS.strip_optimizer, FLAGS.dtype)
   else:
-    report = write_hugging_face(files, FLAGS.output)
+    report = write_hugging_face(files, FLAGS.output, FLAGS.dtype)
   print(report)
 
 
@@ -106,12 +114,14 @@ def check_output(source: str, output: str, layout: str, overwrite: bool) -> None
     )
 
 
-def write_tf1(files, output: str, strip_optimizer: bool) -> str:
+def write_tf1(
+  files, output: str, strip_optimizer: bool, dtype: str | None = None
+) -> str:
   """Writes `bert_model.ckpt` and its description; returns a line that says what."""
   from bert_ja import checkpoint, model_files
 
   config = model_flags.load_config(files)
-  arrays, dropped = _read(files, strip_optimizer)
+  arrays, dropped = _read(files, strip_optimizer, dtype)
   prefix = os.path.join(output, "bert_model.ckpt")
   checkpoint.save(prefix, arrays)
   model_files.write_description(
@@ -125,12 +135,12 @@ def write_tf1(files, output: str, strip_optimizer: bool) -> str:
   return _report(prefix, arrays, dropped)
 
 
-def write_hugging_face(files, output: str) -> str:
+def write_hugging_face(files, output: str, dtype: str | None = None) -> str:
   """Writes `model.safetensors` and its description; returns a line that says what."""
   from bert_ja import hugging_face, model_files, text_io
 
   config = model_flags.load_config(files)
-  arrays, dropped = _read(files, strip_optimizer=True)
+  arrays, dropped = _read(files, strip_optimizer=True, dtype=dtype)
   written = hugging_face.save(output, arrays, _labelled(config.to_dict(), files.task))
   model_files.write_tokenizer(
     output, files.vocab_file, _tokenizer_settings(files), files.model_file
@@ -142,7 +152,8 @@ def write_hugging_face(files, output: str) -> str:
   return _report(path, {name: arrays[name] for name in written}, dropped)
 
 
-def _read(files, strip_optimizer):
+def _read(files, strip_optimizer, dtype):
+  """(arrays by name, names that were left out)."""
   from bert_ja import checkpoint
 
   reader = checkpoint.open_checkpoint(files.init_checkpoint)
@@ -152,7 +163,28 @@ def _read(files, strip_optimizer):
     if strip_optimizer and checkpoint.is_optimizer_state(name)
   ]
   kept = [name for name in reader.shapes if name not in set(dropped)]
-  return {name: reader.tensor(name) for name in kept}, dropped
+  arrays = {name: _cast(name, reader.tensor(name), dtype) for name in kept}
+  return arrays, dropped
+
+
+def _cast(name, array, dtype):
+  """Floating-point weights in another type; counters stay.
+
+  Raises:
+    ValueError: a weight is too large for it.
+  """
+  import numpy as np
+
+  if dtype is None or not np.issubdtype(array.dtype, np.floating):
+    return array
+  with np.errstate(over="ignore"):
+    cast = array.astype(dtype)
+  if not np.isfinite(cast).all():
+    raise ValueError(
+      f"--dtype={dtype}: {name} holds values that it cannot hold, up to "
+      f"{np.abs(array).max():g}; leave the flag out"
+    )
+  return cast
 
 
 def _labelled(config, task):

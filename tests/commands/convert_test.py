@@ -124,6 +124,25 @@ class TestConvert:
     written = json.loads((tmp_path / "third" / "bert_config.json").read_text())
     assert written["hidden_act"] == "gelu_erf"
 
+  def test_half_the_precision_is_stored_in_either_layout(self, tmp_path):
+    write_model(tmp_path, arrays())
+    run(tmp_path, tmp_path / "tf1", "tf1", dtype="float16")
+    run(tmp_path, tmp_path / "hf", "huggingface", dtype="float16")
+    stored = read(tmp_path / "tf1" / "bert_model.ckpt")
+    assert_same(stored, {n: v.astype(np.float16) for n, v in arrays().items()})
+    in_hf = safetensors.numpy.load_file(tmp_path / "hf" / "model.safetensors")
+    for value in (*stored.values(), *in_hf.values()):
+      assert value.dtype == np.float16
+    # Both are read as weights of any type.
+    run(tmp_path / "hf", tmp_path / "back", "tf1")
+    assert_same(read(tmp_path / "back" / "bert_model.ckpt"), stored)
+
+  def test_weights_that_the_type_cannot_hold_are_an_error(self, tmp_path):
+    write_model(tmp_path, {**arrays(), "output_bias": np.array([1e6, 0, 0], "f4")})
+    with pytest.raises(ValueError, match="--dtype=float16: output_bias .* 1e\\+06"):
+      run(tmp_path, tmp_path / "out", "tf1", dtype="float16")
+    assert not (tmp_path / "out").exists()
+
   def test_what_was_written_is_printed(self, tmp_path, capsys):
     write_model(tmp_path, arrays())
     run(tmp_path, tmp_path / "out", "tf1")
