@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Two workers: each test process uses the cores that are there.
 JOBS ?= 2
+EXTRAS ?= dev,ja,text
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow test-beam lint bench clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[dev,ja,text]"
+	$(BIN)/pip install --quiet --editable ".[$(EXTRAS)]"
 	touch $@
 
 demo: $(VENV)/installed
@@ -28,6 +29,11 @@ test: $(VENV)/installed
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow -n $(JOBS) tests
 
+# Apache Beam wants older versions of what TensorFlow comes with: an environment apart.
+test-beam:
+	$(MAKE) VENV=.venv-beam EXTRAS=dev,ja,beam .venv-beam/installed
+	.venv-beam/bin/python -m pytest tests/data/pretraining_beam_test.py
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,4 +47,4 @@ bench: $(VENV)/installed
 	  --model_dir=$(MODEL_DIR) --data_dir=$(MRPC_DIR) --output_file=out/mrpc.json
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) .venv-beam out build *.egg-info

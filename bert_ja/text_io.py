@@ -13,6 +13,7 @@ import io
 import itertools
 import json
 import os
+import platform
 import re
 import shutil
 import zlib
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 # What stands beside a file: see `named_by`.
-_BESIDE = re.compile(r".*(\.key|\.tmp-\d+)", re.DOTALL)
+_BESIDE = re.compile(r".*(\.key|\.tmp-[^/]*\d+)", re.DOTALL)
 
 
 def is_remote(path: str) -> bool:
@@ -123,7 +124,8 @@ def path_written_whole(path: str) -> Iterator[str]:
 
   If the block fails, what it wrote is removed and `path` stays as it was.
   """
-  temporary = f"{path}.tmp-{os.getpid()}"
+  # Machines that share the directory may have processes of the same number.
+  temporary = f"{path}.tmp-{platform.node()}-{os.getpid()}"
   try:
     yield temporary
     rename(temporary, path)

@@ -1,0 +1,70 @@
+"""Makes small Japanese tasks from published data, to compare models on.
+
+  python -m benchmarks.make_japanese_tasks --jrte_dir=jrte --jglue_dir=jglue \
+    --output_dir=tasks
+
+  reviews   hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split
+  jsquad    JSQuAD's valid set in two: articles in turn to train.json and dev.json
+"""
+
+import os
+from collections.abc import Sequence
+
+from absl import flags
+
+from bert_ja import text_io
+from bert_ja.commands import livedoor
+from bert_ja.flags import command_line
+
+FLAGS = flags.FLAGS
+_REVIEW_SETS = ("train", "dev", "test")
+_REVIEW_LABELS = ("1", "-1")
+
+
+def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the flags."""
+  for name, text in (
+    ("jrte_dir", "JRTE's folder, with pn.tsv."),
+    ("jglue_dir", "JGLUE's folder, with jsquad-v1.3."),
+    ("output_dir", "Where the folders reviews and jsquad go; created if missing."),
+  ):
+    flags.DEFINE_string(name, None, text, flag_values)
+
+
+def main(argv: Sequence[str]) -> None:
+  """Writes both."""
+  del argv
+  command_line.require(FLAGS, "jrte_dir", "jglue_dir", "output_dir")
+  make_reviews(FLAGS.jrte_dir, os.path.join(FLAGS.output_dir, "reviews"))
+  make_jsquad(FLAGS.jglue_dir, os.path.join(FLAGS.output_dir, "jsquad"))
+
+
+def make_reviews(jrte_dir: str, output_dir: str) -> None:
+  """Writes train.tsv, dev.tsv and test.tsv with the columns text and label."""
+  tables = {name: [] for name in _REVIEW_SETS}
+  for row in text_io.read_tsv(os.path.join(jrte_dir, "pn.tsv")):
+    _, label, text, _, name = row
+    if label in _REVIEW_LABELS:
+      tables[name].append((text, label))
+  text_io.makedirs(output_dir)
+  for name, rows in tables.items():
+    path = os.path.join(output_dir, f"{name}.tsv")
+    livedoor.write_rows(path, rows)
+    print(f"{path}: {len(rows)} reviews")
+
+
+def make_jsquad(jglue_dir: str, output_dir: str) -> None:
+  """Writes train.json and dev.json, which have no article in common."""
+  path = os.path.join(jglue_dir, "jsquad-v1.3", "valid-v1.3.json")
+  articles = text_io.read_json(path)["data"]
+  text_io.makedirs(output_dir)
+  for first, name in enumerate(("train", "dev")):
+    path, half = os.path.join(output_dir, f"{name}.json"), articles[first::2]
+    text_io.write_json(path, {"data": half})
+    count = sum(len(part["qas"]) for article in half for part in article["paragraphs"])
+    print(f"{path}: {len(half)} articles, {count} questions")
+
+
+if __name__ == "__main__":
+  define_flags()
+  command_line.run(main)
