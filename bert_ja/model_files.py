@@ -84,7 +84,7 @@ def find(path: str, weights: bool = True, given: Collection[str] = ()) -> ModelF
   # Beside word pieces, a file that ends in .model is something else.
   is_word_pieces = VOCABULARY_NAMES[0] in names
   model_file = None if is_word_pieces else first(MODEL_NAMES, "model_file")
-  is_described = config_file or model_file or "model_file" in given
+  is_described = config_file or model_file or {"config_file", "model_file"} & set(given)
   if not (is_described or (vocab_file and not weights)):
     raise ValueError(
       f"{model_dir} is no model directory: it holds no configuration (looked for "

@@ -121,6 +121,13 @@ class TestFind:
     found = model_files.find(str(tmp_path), given=("model_file",))
     assert found.model_file is None and found.vocab_file.endswith("spm.vocab")
 
+  def test_a_vocabulary_is_a_model_where_the_configuration_is_given(self, tmp_path):
+    write(tmp_path, "vocab.txt", "[PAD]\n")
+    found = model_files.find(str(tmp_path), given=("config_file",))
+    assert found.vocab_file == str(tmp_path / "vocab.txt")
+    with pytest.raises(ValueError, match="it holds no configuration"):
+      model_files.find(str(tmp_path))
+
   def test_beside_word_pieces_a_model_is_something_else(self, tmp_path):
     write(tmp_path, "config.json", CONFIG)
     write(tmp_path, "vocab.txt", "[PAD]\n")
