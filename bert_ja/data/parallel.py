@@ -34,12 +34,16 @@ def ordered_map(
   items: Sequence[Any],
   workers: int | None = None,
   patience: float = 1.0,
+  chunk_size: int | None = None,
 ) -> Iterator[Any]:
   """Yields `function(shared, item)` for each item, in the order of the items.
 
   This process begins. After `patience` seconds it hands the rest to others, if at this
   speed the rest would take more than twice as long again: processes take about a
   second to start and to fill their caches, in which a fast function does much.
+
+  Where the iterator is closed before its end, as by an error or an interrupt of this
+  process, the others end at once, in the middle of their items.
 
   Args:
     function: defined at the top of a module.
@@ -49,6 +53,8 @@ def ordered_map(
       so it is where function and shared cannot be sent: not picklable, or defined in
       the running script or notebook.
     patience: seconds.
+    chunk_size: items that a worker takes at a time; by default so many that it comes
+      back a few times. Give 1 for items that take long.
 
   Raises:
     ChildProcessError: a worker was ended from outside.
@@ -61,7 +67,7 @@ def ordered_map(
       if spent / max(done, 1) * (len(items) - done) >= 2 * patience:
         work = _pickled((function, shared))
         if work is not None:
-          yield from _by_workers(work, items[done:], workers)
+          yield from _by_workers(work, items[done:], workers, chunk_size)
           return
       workers = 1
     start = time.monotonic()
@@ -70,26 +76,34 @@ def ordered_map(
     yield result
 
 
-def _by_workers(work, items, workers):
-  size = max(1, min(_LARGEST_CHUNK, len(items) // (workers * 4)))
+def _by_workers(work, items, workers, chunk_size):
+  size = chunk_size or max(1, min(_LARGEST_CHUNK, len(items) // (workers * 4)))
   # Not fork: TensorFlow's threads do not survive it.
+  context = multiprocessing.get_context("spawn")
+  # Workers end when this process closes its end, or is no more.
+  end, line = context.Pipe(duplex=False)
   executor = concurrent.futures.ProcessPoolExecutor(
-    workers, multiprocessing.get_context("spawn"), _start_worker, (work,)
+    workers, context, _start_worker, (work, end)
   )
   try:
-    with _main_module_hidden():
+    with _main_module_hidden(), _interrupts_held_back():
       chunks = collections.deque(
         executor.submit(_run_chunk, items[start : start + size])
         for start in range(0, len(items), size)
       )
     while chunks:
       yield from chunks.popleft().result()
-  except BrokenProcessPool:
-    raise ChildProcessError(
-      "a worker process was ended from outside; was memory short?"
-    ) from None
+  except BaseException as error:
+    line.close()
+    if isinstance(error, BrokenProcessPool):
+      raise ChildProcessError(
+        "a worker process was ended from outside; was memory short?"
+      ) from None
+    raise
   finally:
     executor.shutdown(cancel_futures=True)
+    line.close()
+    end.close()
 
 
 def _pickled(work):
@@ -116,16 +130,33 @@ def _main_module_hidden():
     sys.modules["__main__"] = main
 
 
-def _start_worker(work):
+@contextlib.contextmanager
+def _interrupts_held_back():
+  """Lets processes start that no interrupt reaches; this one gets it afterwards.
+
+  An interrupt goes to the whole group of processes, and this one alone answers it. A
+  worker that ignored it would be too late: its imports take a moment.
+  """
+  if not hasattr(signal, "pthread_sigmask"):
+    yield
+    return
+  before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+  try:
+    yield
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker(work, end):
   global _work
-  # An interrupt reaches the whole process group; the parent alone answers it.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
-  threading.Thread(target=_end_with_parent, daemon=True).start()
+  threading.Thread(target=_end_with, args=(end,), daemon=True).start()
   _work = pickle.loads(work)
 
 
-def _end_with_parent():
-  multiprocessing.parent_process().join()
+def _end_with(end):
+  with contextlib.suppress(EOFError):
+    end.recv()
   os._exit(1)
 
 

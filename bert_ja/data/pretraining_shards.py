@@ -169,7 +169,7 @@ def make_shards(
     )
   shared = tokenizer, settings, logging.get_verbosity()
   # Without patience: a shard is long work, and this process takes no part in it.
-  counts = parallel.ordered_map(_make_in_worker, shared, missing, num_workers, 0)
+  counts = parallel.ordered_map(_make_in_worker, shared, missing, num_workers, 0, 1)
   total = 0
   for done, count in enumerate(counts, 1):
     total += count

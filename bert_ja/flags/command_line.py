@@ -3,6 +3,7 @@
 import logging as python_logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
@@ -42,7 +43,7 @@ def run(
   logging.use_absl_handler()
   logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
   try:
-    sys.exit(main(arguments))
+    sys.exit(_cleared(main, arguments))
   except KeyboardInterrupt as interrupt:
     _complain(interrupt if interrupt.args else "interrupted")
     sys.exit(130)
@@ -51,6 +52,18 @@ def run(
       raise
     _complain(error)
     sys.exit(1)
+
+
+def _cleared(main, arguments):
+  """`main(arguments)`; an error leaves no generator that waits with work under way.
+
+  What the frames of the error hold would live on, worker processes with it.
+  """
+  try:
+    return main(arguments)
+  except BaseException as error:
+    traceback.clear_frames(error.__traceback__)
+    raise
 
 
 def import_tensorflow() -> None:

@@ -1,11 +1,14 @@
 """Ordered work by several processes."""
 
+import contextlib
 import itertools
 import operator
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 import types
 
 import pytest
@@ -59,6 +62,16 @@ class TestOrderedMap:
     with pytest.raises(ZeroDivisionError):
       list(parallel.ordered_map(operator.truediv, 1, [1, 0], workers=2, patience=0))
 
+  def test_results_come_as_chunks_of_the_size_asked_for_are_done(self):
+    """A chunk fails as a whole."""
+    items, common = [1, 0] * 8, {"workers": 2, "patience": 0}
+    by_one = parallel.ordered_map(operator.truediv, 1, items, chunk_size=1, **common)
+    assert next(by_one) == 1
+    by_two = parallel.ordered_map(operator.truediv, 1, items, chunk_size=2, **common)
+    for results in (by_one, by_two):
+      with pytest.raises(ZeroDivisionError):
+        next(results)
+
   def test_what_cannot_be_pickled_is_done_here(self):
     found = parallel.ordered_map(lambda a, b: a * b, 3, [1, 2], workers=2, patience=0)
     assert list(found) == [3, 6]
@@ -91,3 +104,63 @@ class TestOrderedMap:
       check=False,
     )
     assert done.stdout.split("\n") == ["started", "12", "[7, 7]", ""], done.stderr
+
+
+SLOW = """
+import operator, sys, time
+from bert_ja.data import parallel
+from bert_ja.flags import command_line
+def main(_):
+  print("started", flush=True)
+  seconds = [0, *[100] * 6]
+  slow = parallel.ordered_map(operator.call, time.sleep, seconds, 2, 0, chunk_size=1)
+  for done in slow:
+    print("first", flush=True)
+    if "--fail" in sys.argv:
+      raise ValueError("the disk is full")
+command_line.run(main, ["script"])
+"""
+
+
+class TestEnds:
+  """Of a program whose workers have minutes to go."""
+
+  def start(self, *arguments):
+    return subprocess.Popen(
+      [sys.executable, "-c", SLOW, *arguments],
+      env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+      start_new_session=True,
+    )
+
+  def finish(self, process):
+    """(status, standard error) when all processes of the program have ended."""
+    try:
+      _, errors = process.communicate(timeout=30)
+      until = time.monotonic() + 30
+      while time.monotonic() < until:
+        os.killpg(process.pid, 0)
+        time.sleep(0.1)
+      raise AssertionError("processes are left")
+    except ProcessLookupError:
+      return process.returncode, errors
+    finally:
+      with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+  @pytest.mark.parametrize(
+    ("line", "seconds"),
+    [("started", 0.02), ("started", 0.1), ("started", 0.3), ("first", 0.1)],
+  )
+  def test_an_interrupt_of_all_ends_all_with_one_line(self, line, seconds):
+    process = self.start()
+    while process.stdout.readline() != f"{line}\n":
+      assert process.poll() is None
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    assert self.finish(process) == (130, "-c: interrupted\n")
+
+  def test_an_error_here_ends_the_others(self):
+    assert self.finish(self.start("--fail")) == (1, "-c: the disk is full\n")
