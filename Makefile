@@ -39,10 +39,17 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 
 # With MODEL_DIR (a pre-trained model) and MRPC_DIR (its files) fine-tuning is timed too.
+# Questions and pre-training text are made up, unless SQUAD_FILE (a SQuAD file or glob)
+# and AOZORA_ARCHIVE (of Aozora Bunko's texts) name some.
 bench: $(VENV)/installed
 	mkdir -p out
 	$(BIN)/python -m benchmarks.step_benchmark --output_file=out/step.json
 	$(BIN)/python -m benchmarks.tokenizer_benchmark --output_file=out/tokenizer.json
+	$(BIN)/python -m benchmarks.span_benchmark --output_file=out/spans.json \
+	  $(if $(SQUAD_FILE),--train_file='$(SQUAD_FILE)')
+	$(BIN)/python -m benchmarks.pretraining_data_benchmark \
+	  --output_file=out/pretraining_data.json \
+	  $(if $(AOZORA_ARCHIVE),--aozora_archive='$(AOZORA_ARCHIVE)')
 	test -z "$(MODEL_DIR)" || $(BIN)/python -m benchmarks.mrpc_benchmark \
 	  --model_dir=$(MODEL_DIR) --data_dir=$(MRPC_DIR) --output_file=out/mrpc.json
 
