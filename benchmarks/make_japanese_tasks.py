@@ -3,8 +3,8 @@
   python -m benchmarks.make_japanese_tasks --jrte_dir=jrte --jglue_dir=jglue \
     --output_dir=tasks
 
-  reviews   hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split
-  jsquad    JSQuAD's valid set in two: articles in turn to train.json and dev.json
+reviews: hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split.
+jsquad: JSQuAD's valid set in two, articles in turn to train.json and dev.json.
 """
 
 import os
