@@ -255,7 +255,11 @@ class _Model:
         if self.spec.trainable(name)
       }
       if not self.trained:
-        raise ValueError("no variable is left to train; see --frozen_variables")
+        first, last = list(self.variables)[0], list(self.variables)[-1]
+        raise ValueError(
+          "no variable is left to train: see --trainable and --frozen_variables; the "
+          f"{len(self.variables)} variables are {first}, ..., {last}"
+        )
       self.saved = dict(self.variables)
       if self.spec.optimizer is not None:
         self.spec.optimizer.build(self.trained)

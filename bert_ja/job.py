@@ -105,7 +105,7 @@ class TrainingJob:
         values.precision, distribution.on_cpu(self.strategy)
       ),
       "use_one_hot_embeddings": values.use_tpu,
-      "trainable": training_flags.trainable(values),
+      "trainable": training_flags.trainable(self.config.num_hidden_layers, values),
     }
 
     def optimizer_fn():

@@ -130,7 +130,10 @@ class TrainStep:
     scale = 1.0
     if self._optimizer.loss_scale is not None:
       scale = self._optimizer.loss_scale.current.read_value()
-    with tf.GradientTape() as tape:
+    variables = list(self._variables.values())
+    # Below the lowest trained variable nothing shall be recorded or differentiated.
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(variables)
       loss = tf.reduce_mean(self._loss_fn(features, stream)) / self._shares
       scaled = loss * scale
-    return loss, tape.gradient(scaled, list(self._variables.values()))
+    return loss, tape.gradient(scaled, variables)

@@ -111,6 +111,19 @@ class TestTrain:
     assert f"{name}/adam_m" not in last
     assert "output_weights/adam_m" in last
 
+  def test_nothing_to_train_is_an_error_that_names_variables(self, tmp_path):
+    def frozen(mode):
+      spec = training_process.model_fn(mode)
+      return ModelSpec(**{**vars(spec), "trainable": lambda name: False})
+
+    message = (
+      "no variable is left to train: see --trainable and --frozen_variables; the 41 "
+      "variables are bert/embeddings/word_embeddings, ..., output_bias"
+    )
+    with pytest.raises(ValueError, match=message):
+      make(tmp_path, frozen).prepare(True)
+    assert not list(tmp_path.iterdir())
+
   def test_other_variables_of_the_directory_are_refused(self, tmp_path):
     checkpoint.save_step(str(tmp_path), 3, {"other": np.zeros(2)}, keep=1)
     with pytest.raises(ValueError, match="lacks .* of .* variables"):

@@ -162,6 +162,25 @@ class TestTrainStep:
     assert weights["frozen"] == 1.0
     assert weights["trained"] < 1.0
 
+  def test_no_gradient_is_computed_below_what_is_trained(self):
+    variables = {"trained": tf.Variable(1.0), "frozen": tf.Variable(1.0)}
+
+    @tf.custom_gradient
+    def encoder(x):
+      def gradient(upstream):
+        raise AssertionError("a gradient of the frozen part is computed")
+
+      return tf.identity(x), gradient
+
+    _, weights = self.step_on(
+      lambda features, stream: (
+        encoder(features["x"] * variables["frozen"]) * variables["trained"]
+      ),
+      variables,
+      {"trained": variables["trained"]},
+    )
+    assert weights["trained"] < 1.0
+
   @pytest.mark.parametrize("parts", [1, 2])
   @pytest.mark.parametrize("jit_compile", [False, True])
   def test_variables_that_the_loss_does_not_use_stay(self, parts, jit_compile):

@@ -81,9 +81,18 @@ def _define_optimizer(flag_values):
     flag_values,
   )
   flags.DEFINE_string(
+    "trainable",
+    "all",
+    "What is trained: all, head, last_layer (the encoder's top layer, pooler and head), "
+    "last_N (its N top layers, ...), or a regular expression that variables' names "
+    "match.",
+    flag_values,
+  )
+  flags.DEFINE_string(
     "frozen_variables",
     None,
-    "Regular expression; variables whose names it matches are not trained.",
+    "Regular expression; variables whose names it matches are not trained, whatever "
+    "--trainable says.",
     flag_values,
   )
 
@@ -213,19 +222,54 @@ def num_train_steps(
   return steps
 
 
-def trainable(flag_values: flags.FlagValues = flags.FLAGS) -> Callable[[str], bool]:
-  """--frozen_variables as a function of a variable's name.
+def trainable(
+  num_hidden_layers: int, flag_values: flags.FlagValues = flags.FLAGS
+) -> Callable[[str], bool]:
+  """--trainable, less what --frozen_variables matches, as a function of names.
+
+  Args:
+    num_hidden_layers: of the encoder.
+    flag_values: parsed flags.
 
   Raises:
-    ValueError: the flag is no regular expression.
+    ValueError: a flag is no regular expression, or the encoder has fewer layers.
   """
+  chosen = _chosen(num_hidden_layers, flag_values)
   if not flag_values.frozen_variables:
+    return chosen
+  frozen = _pattern("frozen_variables", flag_values)
+  return lambda name: chosen(name) and not frozen.search(name)
+
+
+def _chosen(num_hidden_layers, flag_values):
+  """--trainable alone."""
+  value = flag_values.trainable
+  if value == "all":
     return lambda name: True
-  try:
-    pattern = re.compile(flag_values.frozen_variables)
-  except re.error as error:
+  if value == "head":
+    return lambda name: not name.startswith("bert/")
+  last = re.fullmatch(r"last_(layer|\d+)", value)
+  if not last:
+    pattern = _pattern("trainable", flag_values)
+    return lambda name: bool(pattern.search(name))
+  count = 1 if last[1] == "layer" else int(last[1])
+  if not 1 <= count <= num_hidden_layers:
     raise ValueError(
-      f"--frozen_variables={flag_values.frozen_variables} is no regular expression: "
-      f"{error}"
-    ) from None
-  return lambda name: not pattern.search(name)
+      f"--trainable={value}: the model has {num_hidden_layers} layers, so that last_1 "
+      f"to last_{num_hidden_layers} are possible; head trains none of them"
+    )
+  first = num_hidden_layers - count
+
+  def in_the_top(name):
+    layer = re.match(r"bert/encoder/layer_(\d+)/", name)
+    return int(layer[1]) >= first if layer else not name.startswith("bert/embeddings/")
+
+  return in_the_top
+
+
+def _pattern(flag, flag_values):
+  value = flag_values[flag].value
+  try:
+    return re.compile(value)
+  except re.error as error:
+    raise ValueError(f"--{flag}={value} is no regular expression: {error}") from None

@@ -24,6 +24,7 @@ class TestDefine:
       "adam_epsilon": 1e-6,
       "bias_correction": False,
       "layerwise_lr_decay": 1.0,
+      "trainable": "all",
       "frozen_variables": None,
       "save_checkpoints_steps": 1000,
       "keep_checkpoint_max": 5,
@@ -188,25 +189,55 @@ class TestCreateOptimizer:
     assert (optimizer.loss_scale is not None) == scaled
 
 
+_NAMES = (
+  "bert/embeddings/word_embeddings",
+  "bert/encoder/layer_0/output/dense/bias",
+  "bert/encoder/layer_1/output/dense/bias",
+  "bert/encoder/layer_11/output/dense/bias",
+  "bert/pooler/dense/kernel",
+  "mlp/hidden_0/kernel",
+  "cls/predictions/output_bias",
+  "output_weights",
+)
+
+
 class TestTrainable:
-  @pytest.mark.parametrize("arguments", [(), ("--frozen_variables=",)])
-  def test_without_the_flag_every_variable_is_trained(self, parse, arguments):
-    assert training_flags.trainable(parse(*arguments))("bert/pooler/dense/kernel")
+  def _trained(self, parse, *arguments):
+    chooses = training_flags.trainable(12, parse(*arguments))
+    return [index for index, name in enumerate(_NAMES) if chooses(name)]
 
   @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("arguments", "trained"),
     [
-      ("bert/embeddings/word_embeddings", False),
-      ("bert/encoder/layer_0/output/dense/bias", False),
-      ("bert/encoder/layer_1/output/dense/bias", True),
-      ("output_weights", True),
+      ((), [0, 1, 2, 3, 4, 5, 6, 7]),
+      (("--frozen_variables=",), [0, 1, 2, 3, 4, 5, 6, 7]),
+      (("--trainable=all",), [0, 1, 2, 3, 4, 5, 6, 7]),
+      (("--trainable=head",), [5, 6, 7]),
+      (("--trainable=last_layer",), [3, 4, 5, 6, 7]),
+      (("--trainable=last_1",), [3, 4, 5, 6, 7]),
+      (("--trainable=last_10",), [3, 4, 5, 6, 7]),
+      (("--trainable=last_11",), [2, 3, 4, 5, 6, 7]),
+      (("--trainable=last_12",), [1, 2, 3, 4, 5, 6, 7]),
+      (("--trainable=pooler|^output_",), [4, 7]),
+      (("--frozen_variables=embeddings|layer_0/",), [2, 3, 4, 5, 6, 7]),
+      (("--trainable=last_11", "--frozen_variables=layer_11|pooler"), [2, 5, 6, 7]),
+      (("--trainable=nothing",), []),
     ],
   )
-  def test_variables_that_the_expression_finds_are_not(self, parse, name, expected):
-    flag_values = parse("--frozen_variables=embeddings|layer_0/")
-    assert training_flags.trainable(flag_values)(name) is expected
+  def test_names_that_are_trained(self, parse, arguments, trained):
+    assert self._trained(parse, *arguments) == trained
 
-  def test_anything_else_than_an_expression_is_told(self, parse):
-    message = r"--frozen_variables=layer_\(0 is no regular expression: missing \)"
+  @pytest.mark.parametrize("count", [0, 13])
+  def test_more_layers_than_there_are_is_an_error(self, parse, count):
+    message = (
+      f"--trainable=last_{count}: the model has 12 layers, so that last_1 to last_12 are "
+      "possible; head trains none of them"
+    )
     with pytest.raises(ValueError, match=message):
-      training_flags.trainable(parse("--frozen_variables=layer_(0"))
+      self._trained(parse, f"--trainable=last_{count}")
+
+  @pytest.mark.parametrize("flag", ["trainable", "frozen_variables"])
+  def test_anything_else_than_an_expression_is_told(self, parse, flag):
+    message = rf"--{flag}=layer_\(0 is no regular expression: missing \)"
+    with pytest.raises(ValueError, match=message):
+      self._trained(parse, f"--{flag}=layer_(0")
