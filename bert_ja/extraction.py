@@ -1,0 +1,131 @@
+"""Vectors of the texts of a file, to a file; what was interrupted goes on."""
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+
+from absl import logging
+
+from bert_ja import part_files, reporting, text_io, vector_writers, vectors
+from bert_ja.data import feature_cache, text_rows
+
+# Part of the key of what was begun: changes with what is written for the same texts.
+_FORMAT = 1
+_LOGGED_TEXTS = 5
+
+
+def extract(
+  model: vectors.VectorModel,
+  texts: Iterable[text_rows.Text],
+  options: vectors.Options,
+  output_file: str,
+  total: int | None = None,
+) -> int:
+  """Writes the vectors of texts in their order; returns the number of texts.
+
+  What is written grows in `<output_file>.part` and takes its name at the end. The same
+  call goes on with such a file, to the same bytes as an unbroken run on the same
+  machine. To a remote path it is copied at the end, and begun anew each time.
+
+  Args:
+    model: the encoder.
+    texts: read once, a block at a time.
+    options: which vectors.
+    output_file: its ending says which form, see `vector_writers.WRITERS`.
+    total: number of texts, if it is known.
+
+  Raises:
+    OSError: the disk is full.
+    ValueError: the form cannot hold such vectors, or what was begun is of other texts.
+  """
+  model.check(options)
+  layers = _layer_names(options) if options.pooling == "none" else None
+  writer = vector_writers.of(output_file, options.size(model.config), layers)
+  with _local(output_file) as local_file:
+    parts = part_files.PartFiles(local_file, writer.names, _key(model, options, writer))
+    digest, rest = hashlib.sha256(), iter(texts)
+    for text in itertools.islice(rest, parts.rows):
+      _add(digest, text)
+    if parts.rows and digest.hexdigest() != parts.digest:
+      raise ValueError(
+        f"{parts.paths[writer.names[0]]} holds the vectors of other texts than those "
+        "that the input begins with; give the input that it was begun with, or remove "
+        "it to begin anew"
+      )
+    parts.begin(writer.heads())
+    with reporting.Progress(
+      total, "text", "extract", initial=parts.rows, examples_per_unit=1
+    ) as progress:
+      for block, found in model.blocks(rest, options):
+        if parts.rows == 0:
+          _log_first(model, block, options)
+        pieces = None
+        if found.ids is not None:
+          pieces = [model.tokenizer.convert_ids_to_tokens(ids) for ids in found.ids]
+        data = writer.block(parts.rows, block, found.values, pieces, found.ids)
+        for text in block:
+          _add(digest, text)
+        parts.append(data, len(block), digest.hexdigest())
+        progress.update(len(block))
+    parts.finish(lambda paths: writer.finish(paths, local_file))
+    if local_file != output_file:
+      _copy_results(local_file, output_file)
+  return parts.rows
+
+
+def _layer_names(options):
+  return ["mean"] if options.layer_combination == "mean" else list(options.layers)
+
+
+def _key(model, options, writer):
+  settings = [
+    _FORMAT,
+    model.fingerprint(),
+    dataclasses.asdict(options),
+    options.block_texts(model.config),
+    type(writer).__name__,
+  ]
+  return feature_cache.content_key(model.tokenizer, settings, [])
+
+
+def _add(digest, text):
+  digest.update(json.dumps(text).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def _local(output_file: str) -> Iterator[str]:
+  """The path itself, or a temporary one for a file system that cannot append."""
+  if not text_io.is_remote(output_file):
+    yield output_file
+    return
+  with tempfile.TemporaryDirectory() as directory:
+    yield os.path.join(directory, os.path.basename(output_file))
+
+
+def _copy_results(local_file, output_file):
+  for path_of in (vector_writers.metadata_path, str):
+    if text_io.exists(path_of(local_file)):
+      text_io.copy(path_of(local_file), path_of(output_file))
+
+
+def _log_first(model, block, options):
+  """The first texts as the model sees them (contract A-165)."""
+  settings = model.tokenizer, options.max_seq_length, options.long_text
+  for index, text in enumerate(block[:_LOGGED_TEXTS]):
+    row = text_rows.model_rows(settings, text)[0]
+    padding = [0] * (options.max_seq_length - len(row.ids))
+    tokens = model.tokenizer.convert_ids_to_tokens(row.ids)
+    logging.info("*** Example ***")
+    logging.info("unique_id: %d", index)
+    logging.info("tokens: %s", " ".join(tokens))
+    for name, values in (
+      ("input_ids", [*row.ids, *[model.tokenizer.pad_id] * len(padding)]),
+      ("input_mask", [*[1] * len(row.ids), *padding]),
+      ("input_type_ids", [*row.segment_ids, *padding]),
+    ):
+      logging.info("%s: %s", name, " ".join(map(str, values)))
