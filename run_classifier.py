@@ -6,6 +6,7 @@ from bert_ja import job, lazy
 from bert_ja.flags import (
   command_line,
   data_flags,
+  head_flags,
   model_flags,
   runtime_flags,
   task_flags,
@@ -18,6 +19,7 @@ _FLAG_GROUPS = (
   model_flags,
   tokenizer_flags,
   task_flags,
+  head_flags,
   data_flags,
   training_flags,
   runtime_flags,
@@ -55,7 +57,12 @@ def define_flags(flag_values=FLAGS):
 
 
 def create_model(
-  bert_config, num_labels, seed=0, precision=None, use_one_hot_embeddings=False
+  bert_config,
+  num_labels,
+  seed=0,
+  precision=None,
+  use_one_hot_embeddings=False,
+  head=None,
 ):
   """Encoder and classification head, with fresh variables."""
   from bert_ja import heads, modeling
@@ -66,6 +73,7 @@ def create_model(
     seed,
     precision or modeling.Precision(),
     use_one_hot_embeddings,
+    head or heads.HeadOptions(),
   )
 
 
@@ -79,6 +87,7 @@ def model_fn_builder(
   precision=None,
   use_one_hot_embeddings=False,
   trainable=lambda name: True,
+  head=None,
 ):
   """What an Estimator calls to make a classifier.
 
@@ -92,6 +101,7 @@ def model_fn_builder(
     precision: modeling.Precision; float32 by default.
     use_one_hot_embeddings: look words up by a matrix product (TPU).
     trainable: name -> whether a variable is trained.
+    head: heads.HeadOptions; one linear layer by default.
   """
   import tensorflow as tf
 
@@ -110,7 +120,7 @@ def model_fn_builder(
 
   return run_config.model_fn_of(
     lambda: create_model(
-      bert_config, num_labels, seed, precision, use_one_hot_embeddings
+      bert_config, num_labels, seed, precision, use_one_hot_embeddings, head
     ),
     loss_fn,
     predict_fn,
@@ -167,7 +177,10 @@ class ClassifierJob(job.Job):
     return len(self.examples.get("train", ()))
 
   def task_description(self):
-    return {"labels": self.label_list, "flags": task_flags.recorded(FLAGS)}
+    return {
+      "labels": self.label_list,
+      "flags": task_flags.recorded(FLAGS) | head_flags.recorded(FLAGS),
+    }
 
   def model_fn(self, optimizer_fn, options):
     from bert_ja.tasks import sentence
@@ -180,6 +193,7 @@ class ClassifierJob(job.Job):
       metric_fn=lambda outputs: sentence.evaluation_metrics(
         outputs, self.label_list, FLAGS.eval_batch_size
       ),
+      head=head_flags.read(FLAGS),
       **options,
     )
 

@@ -1,14 +1,96 @@
 """Output layers over the encoder. B rows, S positions, H hidden size, C classes."""
 
+import dataclasses
+import math
+
 import tensorflow as tf
 
 from bert_ja import modeling
 
 
-class SentenceClassifier(tf.Module):
-  """One of C classes for a row: encoder, pooler, linear layer (contract A-44, A-98).
+@dataclasses.dataclass(frozen=True)
+class HeadOptions:
+  """What stands between a row's vector and its logits; the original's by default.
 
-  Variables besides the encoder's: output_weights [C, H], output_bias [C].
+  Attributes:
+    hidden_sizes: of the layers before the linear one; none for a linear head.
+    dropout_prob: before each layer; as in the original 0.1, whatever the config says.
+  """
+
+  hidden_sizes: tuple[int, ...] = ()
+  dropout_prob: float = 0.1
+
+  def __post_init__(self):
+    if not 0 <= self.dropout_prob < 1:
+      raise ValueError(
+        f"--head_dropout={self.dropout_prob}: expected a number from 0 to less than 1"
+      )
+
+
+class VectorClassifier(tf.Module):
+  """One of C classes for a vector: hidden layers, if any, and a linear layer.
+
+  Variables: mlp/hidden_0/kernel [in, W0], mlp/hidden_0/bias [W0], mlp/hidden_1/... for
+  hidden layers of sizes W0, W1, ...; output_weights [C, last size], output_bias [C].
+  """
+
+  def __init__(
+    self,
+    in_size: int,
+    num_labels: int,
+    seed: int = 0,
+    options: HeadOptions = HeadOptions(),
+    initializer_range: float = 0.02,
+  ):
+    """Creates all variables; their first values depend on `seed`.
+
+    Args:
+      in_size: of the vectors.
+      num_labels: C.
+      seed: of the first values.
+      options: hidden layers and dropout.
+      initializer_range: standard deviation of output_weights.
+    """
+    super().__init__(name="vector_classifier")
+    self.dropout_prob = options.dropout_prob
+    self.hidden = []
+    with tf.name_scope("mlp"):
+      for index, out_size in enumerate(options.hidden_sizes):
+        # 0.02 would let the signal fade from layer to layer; this keeps its size.
+        initializer = modeling.create_initializer(math.sqrt(2 / in_size), seed)
+        self.hidden.append(
+          modeling.Dense(
+            in_size,
+            out_size,
+            initializer,
+            modeling.Precision(),
+            modeling.gelu,
+            name=f"hidden_{index}",
+          )
+        )
+        in_size = out_size
+    initializer = modeling.create_initializer(initializer_range, seed)
+    self.output_weights = tf.Variable(
+      initializer([num_labels, in_size], "output_weights"), name="output_weights"
+    )
+    self.output_bias = tf.Variable(tf.zeros([num_labels]), name="output_bias")
+
+  def __call__(
+    self, vectors: tf.Tensor, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tf.Tensor:
+    """float32 [B, in] -> logits, float32 [B, C]; a stream means training."""
+    for dense in self.hidden:
+      vectors = dense(modeling.dropout(vectors, self.dropout_prob, dropout_stream))
+    vectors = modeling.dropout(vectors, self.dropout_prob, dropout_stream)
+    return tf.nn.bias_add(
+      tf.matmul(vectors, self.output_weights, transpose_b=True), self.output_bias
+    )
+
+
+class SentenceClassifier(tf.Module):
+  """One of C classes for a row: encoder, pooler, head (contract A-44, A-98).
+
+  Variables besides the encoder's: those of a `VectorClassifier`.
   """
 
   def __init__(
@@ -18,7 +100,7 @@ class SentenceClassifier(tf.Module):
     seed: int = 0,
     precision: modeling.Precision = modeling.Precision(),
     use_one_hot_embeddings: bool = False,
-    dropout_prob: float = 0.1,
+    head: HeadOptions = HeadOptions(),
   ):
     """Creates all variables; their first values depend on `seed`.
 
@@ -28,30 +110,31 @@ class SentenceClassifier(tf.Module):
       seed: of the first values.
       precision: types of the encoder's products.
       use_one_hot_embeddings: look words up by a matrix product (TPU).
-      dropout_prob: before the linear layer; as in the original 0.1, whatever the
-        config says.
+      head: what stands on the pooled vectors.
     """
     super().__init__(name="sentence_classifier")
     self.bert = modeling.BertModel(config, seed, precision, use_one_hot_embeddings)
-    self.dropout_prob = dropout_prob
-    initializer = modeling.create_initializer(seed=seed)
-    self.output_weights = tf.Variable(
-      initializer([num_labels, config.hidden_size], "output_weights"),
-      name="output_weights",
-    )
-    self.output_bias = tf.Variable(tf.zeros([num_labels]), name="output_bias")
+    self.head = VectorClassifier(config.hidden_size, num_labels, seed, head)
+
+  def encode(
+    self, features: dict, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tf.Tensor:
+    """Features of a batch -> pooled vectors, float32 [B, H]; a stream means training."""
+    return _encode(self.bert, features, dropout_stream).get_pooled_output()
 
   def __call__(
     self, features: dict, dropout_stream: modeling.DropoutStream | None = None
   ) -> tf.Tensor:
-    """Features of a batch -> logits, float32 [B, C]; a stream means training."""
-    outputs = _encode(self.bert, features, dropout_stream)
-    pooled = modeling.dropout(
-      outputs.get_pooled_output(), self.dropout_prob, dropout_stream
-    )
-    return tf.nn.bias_add(
-      tf.matmul(pooled, self.output_weights, transpose_b=True), self.output_bias
-    )
+    """Features of a batch -> logits, float32 [B, C]; a stream means training.
+
+    Args:
+      features: of texts; or `pooled_output` [B, H], what `encode` gave for them.
+      dropout_stream: where random numbers come from.
+    """
+    pooled = features.get("pooled_output")
+    if pooled is None:
+      pooled = self.encode(features, dropout_stream)
+    return self.head(pooled, dropout_stream)
 
 
 class SpanClassifier(tf.Module):

@@ -43,12 +43,12 @@ class TestSentenceClassifier:
 
   def test_logits_are_a_linear_function_of_the_pooled_vector(self):
     classifier = heads.SentenceClassifier(tiny_config(), NUM_LABELS)
-    classifier.output_bias.assign([0.5, -1.0, 2.0])
+    classifier.head.output_bias.assign([0.5, -1.0, 2.0])
     features = tiny_features()
     pooled = classifier.bert(
       features["input_ids"], features["input_mask"], features["segment_ids"]
     ).get_pooled_output()
-    weights = classifier.output_weights.numpy()
+    weights = classifier.head.output_weights.numpy()
     expected = pooled.numpy() @ weights.T + [0.5, -1.0, 2.0]
     np.testing.assert_allclose(classifier(features), expected, atol=1e-6)
 
@@ -71,7 +71,7 @@ class TestSentenceClassifier:
     loaded = checkpoint.init_from_checkpoint(golden_model.init_checkpoint, variables)
     assert set(variables) - loaded == {"output_weights", "output_bias"}
     stored = golden_model.arrays("finetuning_trajectory")
-    classifier.output_weights.assign(stored["init/output_weights"])
+    classifier.head.output_weights.assign(stored["init/output_weights"])
     inputs = golden_model.arrays("inputs")
     logits = classifier(inputs)
     np.testing.assert_allclose(logits, stored["init_logits"], rtol=1e-4, atol=1e-5)
@@ -86,7 +86,7 @@ class TestSentenceClassifier:
     config = tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     classifier = heads.SentenceClassifier(config, num_labels=8)
     # Each logit shows one element of the pooled vector.
-    classifier.output_weights.assign(tf.eye(8))
+    classifier.head.output_weights.assign(tf.eye(8))
     features = tiny_features(batch=500)
     pooled = classifier(features).numpy()
     dropped = classifier(features, modeling.DropoutStream(5)).numpy()
@@ -110,7 +110,9 @@ class TestSentenceClassifier:
 
   def test_head_starts_small_and_by_seed(self):
     first, same, other = (
-      heads.SentenceClassifier(tiny_config(), NUM_LABELS, seed).output_weights.numpy()
+      heads.SentenceClassifier(
+        tiny_config(), NUM_LABELS, seed
+      ).head.output_weights.numpy()
       for seed in (4, 4, 5)
     )
     np.testing.assert_array_equal(first, same)
@@ -126,6 +128,84 @@ class TestSentenceClassifier:
     checkpoint.restore(prefix, checkpoint.named_variables(second))
     features = tiny_features()
     np.testing.assert_array_equal(first(features), second(features))
+
+  def test_pooled_vectors_in_place_of_texts_give_the_same_logits(self):
+    classifier = heads.SentenceClassifier(tiny_config(), NUM_LABELS)
+    features = tiny_features()
+    vectors = {"pooled_output": classifier.encode(features)}
+    np.testing.assert_array_equal(classifier(vectors), classifier(features))
+
+  def test_hidden_layers_are_the_heads_alone(self):
+    """The encoder's names and first values stay."""
+    options = heads.HeadOptions((6, 5))
+    deep = heads.SentenceClassifier(tiny_config(), NUM_LABELS, head=options)
+    plain = heads.SentenceClassifier(tiny_config(), NUM_LABELS)
+    encoder = checkpoint.named_variables(plain.bert)
+    variables = checkpoint.named_variables(deep)
+    assert list(variables)[: len(encoder)] == list(encoder)
+    for name, variable in encoder.items():
+      np.testing.assert_array_equal(variable, variables[name])
+
+
+class TestVectorClassifier:
+  def test_names_and_shapes(self):
+    head = heads.VectorClassifier(7, 3, options=heads.HeadOptions((6, 5)))
+    shapes = {n: tuple(v.shape) for n, v in checkpoint.named_variables(head).items()}
+    assert list(shapes.items()) == [
+      ("mlp/hidden_0/kernel", (7, 6)),
+      ("mlp/hidden_0/bias", (6,)),
+      ("mlp/hidden_1/kernel", (6, 5)),
+      ("mlp/hidden_1/bias", (5,)),
+      ("output_weights", (3, 5)),
+      ("output_bias", (3,)),
+    ]
+
+  def test_logits_equal_numpy(self):
+    head = heads.VectorClassifier(7, 3, options=heads.HeadOptions((6, 5)))
+    rng = np.random.default_rng(4)
+    values = {}
+    for name, variable in checkpoint.named_variables(head).items():
+      values[name] = rng.normal(size=variable.shape).astype(np.float32)
+      variable.assign(values[name])
+    x = vectors = rng.normal(size=[4, 7]).astype(np.float32)
+    for layer in ("mlp/hidden_0", "mlp/hidden_1"):
+      x = x @ values[f"{layer}/kernel"] + values[f"{layer}/bias"]
+      # The tanh form, as in the encoder.
+      x = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    expected = x @ values["output_weights"].T + values["output_bias"]
+    np.testing.assert_allclose(head(vectors), expected, rtol=1e-4, atol=1e-5)
+
+  @pytest.mark.parametrize(
+    ("kernel", "bias", "kept"),
+    [
+      (np.zeros([900, 900]), 3.0, 0.5),  # whatever the vector is, an output is there
+      (np.eye(900) * 3.0, 0.0, 0.25),  # an output shows its element of the vector
+    ],
+  )
+  def test_the_vector_and_the_output_of_a_hidden_layer_are_dropped(
+    self, kernel, bias, kept
+  ):
+    head = heads.VectorClassifier(900, 900, options=heads.HeadOptions((900,), 0.5))
+    head.output_weights.assign(tf.eye(900))
+    head.hidden[0].kernel.assign(kernel)
+    head.hidden[0].bias.assign(tf.fill([900], bias))
+    vectors = tf.ones([1, 900])
+    assert np.all(head(vectors).numpy() > 1)
+    dropped = head(vectors, modeling.DropoutStream(5)).numpy()
+    share = (dropped != 0).mean()
+    assert abs(share - kept) < 5 * np.sqrt(kept * (1 - kept) / 900)
+
+  @pytest.mark.parametrize("sizes", [(), (40, 30)])
+  def test_logits_start_at_a_size_that_can_be_trained(self, sizes):
+    head = heads.VectorClassifier(50, 3, 2, heads.HeadOptions(sizes))
+    vectors = np.random.default_rng(1).normal(size=[200, 50]).astype(np.float32)
+    assert 0.03 < head(vectors).numpy().std() < 0.5
+
+  @pytest.mark.parametrize("dropout_prob", [-0.1, 1.0])
+  def test_an_impossible_dropout_is_an_error(self, dropout_prob):
+    message = f"--head_dropout={dropout_prob}: expected a number from 0 to less than 1"
+    with pytest.raises(ValueError, match=message):
+      heads.HeadOptions((), dropout_prob)
 
 
 class TestSpanClassifier:

@@ -478,7 +478,7 @@ class TestTrajectoryOfTheOriginal:
     )
     variables = checkpoint.named_variables(classifier)
     checkpoint.init_from_checkpoint(golden_model.init_checkpoint, variables)
-    classifier.output_weights.assign(stored["init/output_weights"])
+    classifier.head.output_weights.assign(stored["init/output_weights"])
     optimizer = optimization.create_optimizer(5e-3, 12, 4)
     optimizer.build(variables)
 

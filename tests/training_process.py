@@ -44,7 +44,8 @@ def model_fn(mode, dropout=0.0):
     hidden_dropout_prob=dropout,
     attention_probs_dropout_prob=dropout,
   )
-  model = heads.SentenceClassifier(config, LABELS, seed=7, dropout_prob=dropout)
+  options = heads.HeadOptions(dropout_prob=dropout)
+  model = heads.SentenceClassifier(config, LABELS, seed=7, head=options)
 
   def loss_fn(features, stream):
     return heads.cross_entropy(model(features, stream), features["label_ids"])
