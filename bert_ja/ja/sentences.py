@@ -4,6 +4,7 @@ Two rules: `split` knows brackets, quotes and marks of every width; `split_at_fu
 is the plain one that a published Japanese model's corpus was made with.
 """
 
+import collections
 import re
 from collections.abc import Iterator
 
@@ -54,7 +55,7 @@ def split(text: str) -> list[str]:
 
 
 def _sentences(line: str) -> Iterator[str]:
-  start, held = 0, None
+  start, held, place = 0, None, 0
   for match in _ENDS.finditer(line):
     end = match.end()
     if end == len(line):
@@ -63,7 +64,9 @@ def _sentences(line: str) -> Iterator[str]:
       continue
     if held is None:  # few lines of prose have brackets and several sentences
       held = _held(line)
-    if any(opened < match.start() and end <= closed for opened, closed in held):
+    while place < len(held) and held[place][1] < end:
+      place += 1  # closed before: of no later end either
+    if place < len(held) and held[place][0] < match.start():
       continue
     yield line[start:end]
     start = end
@@ -91,23 +94,26 @@ def _ends_sentence(line, match):
 
 
 def _held(line):
-  """[(start, end)] of the outermost brackets that hold their sentences together."""
+  """The outermost brackets that hold their sentences together: ascending (start, end)."""
   opened, held = [], []  # `opened`: (what closes it, where it stands)
+  waiting = collections.Counter()  # how many of `opened` a bracket could close
   for match in _BRACKETS.finditer(line):
     bracket, place = match[0], match.start()
     if bracket in _PAIRS:
       opened.append((_PAIRS[bracket], place))
+      waiting[_PAIRS[bracket]] += 1
       continue
     # A bracket that closes nothing, or was left open within others, is passed over.
-    for depth in range(len(opened) - 1, -1, -1):
-      if opened[depth][0] == bracket:
-        start = opened[depth][1]
-        del opened[depth:]
-        if place - start <= _LONGEST_QUOTE:
-          while held and held[-1][0] > start:
-            held.pop()
-          held.append((start, place))
-        break
+    if not waiting[bracket]:
+      continue
+    closer = None
+    while closer != bracket:
+      closer, start = opened.pop()
+      waiting[closer] -= 1
+    if place - start <= _LONGEST_QUOTE:
+      while held and held[-1][0] > start:
+        held.pop()
+      held.append((start, place))
   return held
 
 
