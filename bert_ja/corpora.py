@@ -138,6 +138,8 @@ def read_json_lines(
           raise ValueError(
             f"{place}: expected one JSON object a line ({error.msg})"
           ) from None
+        except (RecursionError, ValueError) as error:  # as in `text_io.read_json`
+          raise ValueError(f"{place}: JSON that cannot be read ({error})") from None
         yield Document("", sentences.split(_field(value, text_field, place)))
 
 

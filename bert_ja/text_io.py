@@ -7,6 +7,7 @@ TensorFlow; a path with a scheme (`gs://...`) goes through `tf.io.gfile`.
 import codecs
 import contextlib
 import csv
+import errno
 import glob as _glob
 import gzip
 import io
@@ -20,6 +21,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What stands beside a file: see `named_by`.
 _BESIDE = re.compile(r".*(\.key|\.tmp-[^/]*\d+)", re.DOTALL)
 
@@ -62,6 +64,11 @@ def named_by(pattern: str) -> list[str]:
   if exists(pattern):
     return [pattern]
   return [path for path in glob(pattern) if not _BESIDE.fullmatch(path)]
+
+
+def absolute(path: str) -> str:
+  """The path from the root, by which files are told from each other."""
+  return path if is_remote(path) else os.path.abspath(path)
 
 
 def makedirs(path: str) -> None:
@@ -123,14 +130,20 @@ def path_written_whole(path: str) -> Iterator[str]:
   """Yields a path beside `path`; the file written there takes its name at the end.
 
   If the block fails, what it wrote is removed and `path` stays as it was.
+
+  Raises:
+    OSError: the disk is full; the message names `path`.
   """
   # Machines that share the directory may have processes of the same number.
   temporary = f"{path}.tmp-{platform.node()}-{os.getpid()}"
   try:
     yield temporary
     rename(temporary, path)
-  except BaseException:
+  except BaseException as error:
     remove(temporary)
+    # Who writes to an open file is not told which.
+    if getattr(error, "errno", None) in _FULL and error.filename is None:
+      raise OSError(error.errno, error.strerror, path) from None
     raise
 
 
@@ -193,16 +206,32 @@ def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
     name: what messages call it.
 
   Raises:
-    ValueError: a line is not UTF-8.
+    ValueError: a line is not UTF-8, or other text that looks like it.
   """
   for number, data in enumerate(lines, 1):
     if number == 1:
       data = data.removeprefix(codecs.BOM_UTF8)
+    if b"\x1b" in data or b"\0" in data:
+      _check_no_other_encoding(f"{name}, line {number}", data)
     try:
       line = data.decode("utf-8")
     except UnicodeDecodeError as error:
       raise _not_utf_8(f"{name}, line {number}", error) from None
     yield line.removesuffix("\n").removesuffix("\r")
+
+
+def _check_no_other_encoding(place, data):
+  """Refuses text whose bytes could be UTF-8, but are not meant so."""
+  if b"\0" in data:
+    found, encoding = "a NUL byte, as in UTF-16", "UTF-16"
+  elif b"\x1b$" in data or b"\x1b(" in data:
+    found, encoding = "an escape sequence of ISO-2022-JP", "ISO-2022-JP"
+  else:
+    return
+  raise ValueError(
+    f"{place}: expected UTF-8, found {found}; convert the file, for example with "
+    f"iconv -f {encoding} -t UTF-8"
+  )
 
 
 def read_lines(path: str) -> list[str]:
@@ -381,6 +410,10 @@ def _json_lines(path, text):
     except json.JSONDecodeError as error:
       raise ValueError(
         f"{path}, line {number}: expected one JSON object a line ({error.msg})"
+      ) from None
+    except (RecursionError, ValueError) as error:
+      raise ValueError(
+        f"{path}, line {number}: JSON that cannot be read ({error})"
       ) from None
 
 

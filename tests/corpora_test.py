@@ -220,6 +220,8 @@ class TestJsonLines:
       ('{"a": "x", "b": 2}', "line 1: expected 'text', found 'a', 'b'"),
       ('{"text": ', r"line 1: expected one JSON object a line \("),
       (r'{"text": "x\ud83d"}', "half of a surrogate pair"),
+      ("[" * 100_000, "a, line 1: JSON that cannot be read"),
+      ('{"text": ' + "1" * 5000 + "}", "a, line 1: JSON that cannot be read"),
     ],
   )
   def test_another_line_is_an_error(self, put, line, message):

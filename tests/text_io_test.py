@@ -139,6 +139,21 @@ class TestStreamLines:
     with pytest.raises(ValueError, match=message):
       list(text_io.stream_lines(path))
 
+  @pytest.mark.parametrize(
+    ("encoding", "line"), [("iso2022_jp", 2), ("utf-16-le", 1), ("utf-16-be", 1)]
+  )
+  def test_an_encoding_of_bytes_that_utf_8_has_is_named(self, tmp_path, encoding, line):
+    # The bytes of each are those of other text in UTF-8.
+    path = write(tmp_path, "a.txt", "abc\n犬\n", encoding=encoding)
+    name = "ISO-2022-JP" if line == 2 else "UTF-16"
+    message = f"a.txt, line {line}: expected UTF-8, found .*iconv -f {name} "
+    with pytest.raises(ValueError, match=message):
+      list(text_io.stream_lines(path))
+
+  def test_another_escape_sequence_is_text(self, tmp_path):
+    path = write(tmp_path, "a.txt", "\x1b[1m犬\x1b[0m\n")
+    assert list(text_io.stream_lines(path)) == ["\x1b[1m犬\x1b[0m"]
+
   def test_a_damaged_archive_is_told(self, tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"a\n" * 9999)[:-20])
     with pytest.raises(ValueError, match=r"a.gz is a damaged gzip file"):
@@ -179,6 +194,13 @@ class TestJson:
     path = write(tmp_path, "a.json", '{"a": 1,\n  b: 2}')
     with pytest.raises(ValueError, match=r"a.json, line 2, column 3: not JSON \(Exp"):
       text_io.read_json(path)
+
+
+class TestAbsolute:
+  def test_a_path_of_another_file_system_stays(self, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert text_io.absolute("a/../b") == f"{tmp_path}/b"
+    assert text_io.absolute("gs://a/b") == "gs://a/b"
 
 
 class TestReadTsv:
@@ -330,6 +352,11 @@ class TestReadTableJson:
     message = r"a.jsonl, line 2: expected one JSON object a line \(Expecting"
     with pytest.raises(ValueError, match=message):
       read(tmp_path, "a.jsonl", '{"a": 1}\n{"a": }\n')
+
+  def test_a_line_that_goes_too_deep_is_named(self, tmp_path):
+    path = write(tmp_path, "a.jsonl", '{"a": 1}\n{"a": ' + "[" * 100_000)
+    with pytest.raises(ValueError, match=r"a.jsonl, line 2: JSON that cannot be read"):
+      text_io.read_table(path)
 
   def test_a_bad_list_is_named_with_line_and_column(self, tmp_path):
     with pytest.raises(ValueError, match="a.json, line 2, column 1: not JSON"):

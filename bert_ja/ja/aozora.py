@@ -9,7 +9,8 @@ import re
 # The archive's texts are cp932; its mirrors also give them in UTF-8. Japanese text in
 # cp932 is never valid UTF-8, so that is tried first.
 _ENCODINGS = ("utf-8-sig", "cp932")
-_STRANGE = re.compile("[\0\uf8f0-\uf8f3]")  # the latter: bytes that cp932 leaves free
+# NUL of UTF-16, ESC of ISO-2022-JP, and bytes that cp932 leaves free.
+_STRANGE = re.compile("[\0\x1b\uf8f0-\uf8f3]")
 _NARROW_KANA = re.compile("[｡-ﾟ]")
 _LOOKED_AT = 2000
 _MISSING = "〓"  # printers' mark for a character that they do not have

@@ -120,7 +120,7 @@ class TestDecode:
     with pytest.raises(ValueError, match="book.txt, line 2: expected cp932 or UTF-8"):
       aozora.decode(data, "book.txt")
 
-  @pytest.mark.parametrize("encoding", ["euc_jp", "utf-16", "utf-16-le"])
+  @pytest.mark.parametrize("encoding", ["euc_jp", "iso2022_jp", "utf-16", "utf-16-le"])
   def test_an_encoding_whose_bytes_cp932_takes_is_an_error(self, encoding):
     data = "これは猫の話である。\nそれは犬の話である。\n".encode(encoding)
     with pytest.raises(ValueError, match="book.txt.*: expected cp932 or UTF-8"):

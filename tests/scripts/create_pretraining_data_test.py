@@ -3,6 +3,7 @@
 import gzip
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -271,7 +272,8 @@ class TestFaults:
       text=True,
     )
     assert process.returncode == 1
-    assert "File too large" in process.stderr.strip().split("\n")[-1]
+    last = process.stderr.strip().split("\n")[-1]
+    assert re.search(rf"File too large: '{tmp_path}/[ab]'$", last)
     assert "Traceback" not in process.stderr
     assert contents(tmp_path) == {}
 
