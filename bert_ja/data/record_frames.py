@@ -31,7 +31,7 @@ def frame(records: Sequence[bytes]) -> bytes:
   parts = []
   for index, record in enumerate(records):
     footer = footers[_STATE * index : _STATE * (index + 1)]
-    parts += _header(len(record)), record, footer
+    parts += header(len(record)), record, footer
   return b"".join(parts)
 
 
@@ -66,7 +66,8 @@ def _masked(checksum):
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def _header(length):
+def header(length: int) -> bytes:
+  """What stands before a record of that many bytes."""
   data = struct.pack("<Q", length)
   return data + _masked(checksums([data])).astype("<u4").tobytes()
 

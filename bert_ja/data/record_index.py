@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_ja import text_io
-from bert_ja.data import records
+from bert_ja.data import record_frames, records
 
 # Bytes around a record: its length and a checksum of it; a checksum of the record.
 HEAD, FOOT = 12, 4
@@ -93,7 +93,7 @@ def _version(path):
 
 
 def _index_file(path, index_dir):
-  digest = hashlib.sha256(os.path.abspath(path).encode("utf-8")).hexdigest()[:16]
+  digest = hashlib.sha256(text_io.absolute(path).encode("utf-8")).hexdigest()[:16]
   return os.path.join(index_dir, f"{os.path.basename(path)}-{digest}.npy")
 
 
@@ -126,7 +126,9 @@ def _index(path):
       return RecordFile(path, _count_gzip(path), np.zeros([0], np.int64))
     return _index_plain(path)
   except (tf.errors.DataLossError, EOFError, gzip.BadGzipFile, zlib.error):
-    raise ValueError(f"{path} is damaged or cut short; make it again") from None
+    raise ValueError(
+      f"{path} is damaged or cut short, or holds no TFRecords; make it again"
+    ) from None
 
 
 def _index_plain(path):
@@ -149,6 +151,9 @@ def _count_gzip(path):
   with open_records(path) as reader:
     while head := reader.read(HEAD):
       length = int.from_bytes(head[:8], "little")
+      # First: of what is no record, the length can be more than memory has.
+      if length > _LARGEST_RECORD or head != record_frames.header(length):
+        raise EOFError
       if len(reader.read(length + FOOT)) != length + FOOT:
         raise EOFError
       count += 1

@@ -1,5 +1,6 @@
 """Places of records in files, and files that are not as they should be."""
 
+import gzip
 import os
 
 import numpy as np
@@ -77,6 +78,23 @@ class TestIndexFiles:
       file.write(b"\xff")
     with pytest.raises(ValueError, match=r"part-0 is damaged"):
       record_index.index_files([path])
+
+  @pytest.mark.parametrize("text", ["a text, not records\n", "\0" * 99])
+  def test_a_packed_file_of_something_else_raises(self, tmp_path, text):
+    path = tmp_path / "text.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(ValueError, match=r"text.gz .* holds no TFRecords"):
+      record_index.index_files([str(path)])
+
+  def test_the_index_of_a_remote_file_is_found_from_anywhere(
+    self, tmp_path, monkeypatch
+  ):
+    names = []
+    for name in ("a", "b"):
+      (tmp_path / name).mkdir()
+      monkeypatch.chdir(tmp_path / name)
+      names.append(record_index._index_file("gs://bucket/part-0", "index"))
+    assert names[0] == names[1]
 
   def test_no_file_and_no_record_raise(self, tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing does not exist"):
