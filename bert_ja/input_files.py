@@ -95,7 +95,8 @@ def contents(
     suffix: of the files wanted in directories and archives.
 
   Raises:
-    ValueError: a directory has no file wanted, or an archive is damaged.
+    ValueError: a directory has no file wanted, or an archive is damaged or cannot be
+      unpacked here.
   """
 
   def is_wanted(name):
@@ -123,6 +124,11 @@ def _told_if_damaged(path):
     yield
   except _DAMAGES as error:
     raise ValueError(f"{path} is a damaged archive ({error}); copy it again") from None
+  except RuntimeError as error:  # a password, or a way of packing that is not known
+    raise ValueError(
+      f"{path} cannot be unpacked ({error}); unpack it by another program and name the "
+      "directory"
+    ) from None
 
 
 def _members(path):

@@ -1,5 +1,7 @@
 """What paths, globs and directories name; archives are tested with their readers."""
 
+import zipfile
+
 import pytest
 
 from bert_ja import input_files
@@ -60,3 +62,20 @@ class TestContents:
       ("c.TXT", "in/c.TXT", b"in/c.TXT"),
       ("d.md", "in/d.md", b"in/d.md"),
     ]
+
+  # In a zip's local and central heads: flags (1: with a password), way of packing.
+  @pytest.mark.parametrize(
+    ("places", "value", "reason"),
+    [((6, 8), 1, "encrypted"), ((8, 10), 99, "compression method")],
+  )
+  def test_a_zip_that_cannot_be_unpacked_is_an_error(self, places, value, reason):
+    with zipfile.ZipFile("a.zip", "w") as archive:
+      archive.writestr("a.txt", "a")
+    with open("a.zip", "r+b") as file:
+      data = bytearray(file.read())
+      for head, place in zip((b"PK\3\4", b"PK\1\2"), places, strict=True):
+        data[data.index(head) + place] = value
+      file.seek(0)
+      file.write(data)
+    with pytest.raises(ValueError, match=f"a.zip cannot be unpacked .*{reason}"):
+      list(input_files.contents(["a.zip"]))
