@@ -28,6 +28,7 @@ __getattr__ = lazy.names(
     "get_masked_lm_output": "bert_ja.pretraining_heads",
     "get_next_sentence_output": "bert_ja.pretraining_heads",
     "gather_indexes": "bert_ja.pretraining_heads",
+    "input_fn_builder": "bert_ja.data.pretraining_input",
   },
 )
 
@@ -134,9 +135,25 @@ class PretrainingJob(job.TrainingJob):
 
   path_flags = ("input_file", "eval_file", "output_dir", "cache_dir")
 
+  def read_model(self):
+    from bert_ja import text_io
+
+    super().read_model()
+    vocab_file, size = self.files.vocab_file, self.config.vocab_size
+    if vocab_file and (count := len(text_io.read_lines(vocab_file))) > size:
+      raise ValueError(
+        f"{vocab_file} has {count} pieces, {self.files.config_file} a vocab_size of "
+        f"{size}; use the vocabulary of this model"
+      )
+
   def plan(self):
     from bert_ja.data import pretraining_input
 
+    if runtime_flags.read(FLAGS).tpu_is_remote:
+      raise ValueError(
+        "records of pre-training are read by this machine's own process, which a TPU "
+        "elsewhere cannot call; run on the TPU's machine, with --tpu_name=local"
+      )
     self.masker = pretraining_flags.masker(
       self.files.vocab_file, self.config.vocab_size, FLAGS
     )
@@ -177,6 +194,10 @@ class PretrainingJob(job.TrainingJob):
           )
         )
 
+  def curve_values(self):
+    # A loss at another length says nothing beside it.
+    return {"max_seq_length": FLAGS.max_seq_length}
+
   def batch_sizes(self):
     return FLAGS.train_batch_size, FLAGS.eval_batch_size, FLAGS.eval_batch_size
 
@@ -199,6 +220,7 @@ class PretrainingJob(job.TrainingJob):
     return pretraining_input.input_fn_builder(
       self.records[split],
       self.specs[split],
+      self.config.vocab_size,
       split == "train",
       FLAGS.max_eval_steps,
       self.masker,

@@ -100,7 +100,12 @@ class History:
 
   def _evaluations_since_best(self):
     name = self._config.best_metric
-    values = [row[name] for row in self.rows if row["split"] == "eval" and name in row]
+    same = self._config.curve_values.items()
+    values = [
+      row[name]
+      for row in self.rows
+      if row["split"] == "eval" and name in row and same <= row.items()
+    ]
     if not values:
       return 0
     if name.endswith("loss"):
@@ -110,9 +115,9 @@ class History:
     return len(values) - 1 - int(np.argmax(values))
 
   def _add(self, step, split, metrics):
-    self.rows.append(
-      {"step": step, "epoch": step / self._steps_per_epoch, "split": split, **metrics}
-    )
+    epoch = step / self._steps_per_epoch
+    place = {"step": step, "epoch": epoch, "split": split}
+    self.rows.append({**place, **self._config.curve_values, **metrics})
     if not self._is_chief:
       return
     if split not in self._writers:

@@ -118,10 +118,14 @@ class TrainingJob:
 
     return estimator.Estimator(
       self.model_fn(optimizer_fn, options),
-      training_flags.run_config(values),
+      training_flags.run_config(values, self.curve_values()),
       *self.batch_sizes(),
       self.strategy,
     )
+
+  def curve_values(self) -> dict[str, int]:
+    """What `RunConfig.curve_values` are; none where a directory has one training set."""
+    return {}
 
   def batch_sizes(self) -> tuple[int, int, int]:
     """Of training, evaluation and prediction."""

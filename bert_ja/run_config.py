@@ -35,6 +35,8 @@ class RunConfig:
     seed: of dropout and data order.
     gradient_accumulation_steps: parts that a batch is computed in.
     jit_compile: whether the step is compiled by XLA.
+    curve_values: columns of the learning curve that say what is trained on;
+      evaluations are compared with those alone whose values are the same.
   """
 
   model_dir: str
@@ -47,6 +49,7 @@ class RunConfig:
   seed: int = 0
   gradient_accumulation_steps: int = 1
   jit_compile: bool = False
+  curve_values: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,6 +56,20 @@ def read_events(directory):
   }
 
 
+class TestPhases:
+  def test_only_evaluations_of_the_same_phase_are_compared(self, make):
+    first = make(curve_values={"max_seq_length": 16}, early_stopping_patience=2)
+    assert evaluate(first, 0.8, 0.5, 0.6) == [True, False, False]
+    assert first.stops_early()
+    first.close()
+    second = make(
+      step=30, curve_values={"max_seq_length": 24}, early_stopping_patience=2
+    )
+    assert not second.stops_early()
+    assert evaluate(second, 0.3, 0.4, 0.2, start=30) == [True, True, False]
+    assert [row["max_seq_length"] for row in second.rows] == [16] * 3 + [24] * 3
+
+
 class TestTrainingRows:
   def test_a_row_is_the_mean_of_a_hundred_updates(self, make):
     run = make()

@@ -73,15 +73,17 @@ def record_spec(
 def input_fn_builder(
   files: Sequence[record_index.RecordFile],
   spec: Mapping[str, records.Feature],
+  vocab_size: int,
   is_training: bool,
   num_batches: int | None = None,
   masker: masking.Masking | None = None,
 ) -> Callable:
-  """input_fn over records.
+  """input_fn over records; one with a piece that the model lacks ends the run.
 
   Args:
     files: of `record_index.index_files`.
     spec: of `record_spec`, with the same `masker` and `is_training`.
+    vocab_size: pieces that the model has.
     is_training: whether rows are shuffled.
     num_batches: of an evaluation.
     masker: draws masks. A row's masks are other ones in each epoch of a training, and
@@ -90,6 +92,7 @@ def input_fn_builder(
   draws = masker is not None and (is_training or _MASKS[0] not in spec)
 
   def transform(features, row_ids, epochs):
+    features = _with_known_pieces(features, vocab_size)
     if draws:
       epochs = epochs if is_training else tf.zeros_like(epochs)
       features = _with_masks(masker, features, row_ids, epochs)
@@ -98,6 +101,23 @@ def input_fn_builder(
   return record_stream.stream_input_fn_builder(
     files, spec, is_training, num_batches, transform
   )
+
+
+def _with_known_pieces(features, vocab_size):
+  """The features; a GPU would look pieces up that are not there, and go on."""
+  checks = [
+    tf.debugging.assert_less(
+      features[name],
+      vocab_size,
+      f"the records hold pieces that a model with a vocab_size of {vocab_size} lacks; "
+      "they were made with another vocabulary",
+      summarize=1,
+    )
+    for name in ("input_ids", "masked_lm_ids")
+    if name in features
+  ]
+  with tf.control_dependencies(checks):
+    return {name: tf.identity(value) for name, value in features.items()}
 
 
 def _with_masks(masker, features, row_ids, epochs):

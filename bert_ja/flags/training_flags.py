@@ -1,7 +1,7 @@
 """Flags that say how a model is trained, saved and evaluated."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from absl import flags
@@ -153,7 +153,10 @@ def _define_run(flag_values, best_metric):
   )
 
 
-def run_config(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
+def run_config(
+  flag_values: flags.FlagValues = flags.FLAGS,
+  curve_values: Mapping[str, int] | None = None,
+) -> Any:
   """The flags as a `run_config.RunConfig`."""
   from bert_ja import run_config
 
@@ -170,6 +173,7 @@ def run_config(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
     seed=flag_values.seed,
     gradient_accumulation_steps=flag_values.gradient_accumulation_steps,
     jit_compile=flag_values.xla,
+    curve_values=curve_values or {},
   )
 
 
@@ -209,9 +213,7 @@ def num_train_steps(
   Raises:
     ValueError: there are examples, but too few for one step.
   """
-  steps = int(
-    num_examples / flag_values.train_batch_size * flag_values.num_train_epochs
-  )
+  steps = int(_steps_of(num_examples, flag_values.num_train_epochs, flag_values))
   if flag_values.do_train and steps < 1:
     raise ValueError(
       f"{num_examples} training examples, --train_batch_size="
@@ -220,6 +222,27 @@ def num_train_steps(
       "the epochs"
     )
   return steps
+
+
+def set_eval_steps(
+  num_examples: int, flag_values: flags.FlagValues = flags.FLAGS
+) -> None:
+  """Gives --eval_steps the steps of --eval_epochs, where that is given.
+
+  Raises:
+    ValueError: both are given.
+  """
+  epochs = flag_values.eval_epochs
+  if not epochs:
+    return
+  if flag_values.eval_steps:
+    raise ValueError("--eval_epochs and --eval_steps exclude each other")
+  steps = max(1, round(_steps_of(num_examples, epochs, flag_values)))
+  flag_values["eval_steps"].value = steps
+
+
+def _steps_of(num_examples, epochs, flag_values):
+  return num_examples / flag_values.train_batch_size * epochs
 
 
 def trainable(

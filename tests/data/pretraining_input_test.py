@@ -28,13 +28,13 @@ def spec_of(path, is_training=True, masker=None, length=16, predictions=P, **opt
   )
 
 
-def batches(path, is_training, masker=None, steps=2, size=10, **params):
+def batches(path, is_training, masker=None, steps=2, size=10, vocab_size=35, **params):
   """Arrays of each batch of a file."""
   files = record_index.index_files([path])
   predictions = masker.max_predictions if masker else P
   spec = spec_of(path, is_training, masker, predictions=predictions)
   input_fn = pretraining_input.input_fn_builder(
-    files, spec, is_training, num_batches=steps, masker=masker
+    files, spec, vocab_size, is_training, num_batches=steps, masker=masker
   )
   values = {"batch_size": size, "seed": 3, "max_steps": steps, **params}
   return [{k: v.numpy() for k, v in batch.items()} for batch in input_fn(values)]
@@ -161,11 +161,24 @@ class TestInputFn:
     input_fn = pretraining_input.input_fn_builder(
       record_index.index_files([path]),
       spec_of(path, masker=masker()),
+      35,
       True,
       masker=masker(),
     )
     dataset = input_fn({"batch_size": 4, "seed": 3, "max_steps": 2})
     assert all(spec.shape.is_fully_defined() for spec in dataset.element_spec.values())
+
+
+class TestKnownPieces:
+  @pytest.mark.parametrize("name", ["dev", "whole"])
+  def test_one_that_the_model_lacks_ends_the_run(self, inputs, name):
+    drawn = masker() if name == "whole" else None
+    path = f"{inputs}/{name}.tfrecord"
+    assert len(batches(path, False, drawn)) == 2
+    with pytest.raises(
+      tf.errors.InvalidArgumentError, match="a vocab_size of 20 lacks"
+    ):
+      batches(path, False, drawn, vocab_size=20)
 
 
 class TestMaskTokenId:

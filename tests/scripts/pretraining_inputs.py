@@ -22,7 +22,7 @@ CONFIG = {
 
 def write(directory):
   """Training records in three files, held-out ones, longer ones, some without
-  masks, and a config."""
+  masks, a config and a vocabulary with a piece more than it."""
   draw = random.Random(5)
   os.makedirs(directory, exist_ok=True)
   for name, count, length, compression in (
@@ -36,6 +36,8 @@ def write(directory):
   _write(os.path.join(directory, "whole.tfrecord"), 40, 16, None, draw, masks=False)
   with open(os.path.join(directory, "bert_config.json"), "w") as writer:
     json.dump(CONFIG, writer)
+  with open(os.path.join(directory, "vocab.txt"), "w") as writer:
+    writer.write("".join(f"w{number}\n" for number in range(SPECIALS + WORDS + 1)))
 
 
 def _write(path, count, length, compression, draw, masks=True):

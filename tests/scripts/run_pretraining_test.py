@@ -267,12 +267,16 @@ class TestDevices:
 
 class TestStops:
   def test_a_killed_run_continues_to_the_same_weights(self, inputs, outputs, tmp_path):
-    draw = random.Random(11)
-    arguments = pretraining_inputs.arguments(inputs, str(tmp_path / "killed"))
-    runs.kill_after(runs.start(arguments, "run_pretraining"), draw.uniform(4, 6))
+    draw, directory = random.Random(11), str(tmp_path / "killed")
+    steps = {"num_train_steps": 200, "save_checkpoints_steps": 2}
+    arguments = pretraining_inputs.arguments(inputs, directory, **steps)
+    for _ in range(2):
+      process = runs.start(arguments, "run_pretraining")
+      runs.kill_in_training(process, directory, draw.uniform(0, 0.1))
+    assert 0 < runs.newest_step(directory) < 200
     status, log = runs.run(arguments, "run_pretraining")
     assert status == 0, log
-    unbroken = pretraining_inputs.arguments(inputs, str(tmp_path / "unbroken"))
+    unbroken = pretraining_inputs.arguments(inputs, str(tmp_path / "unbroken"), **steps)
     status, log = runs.run(unbroken, "run_pretraining")
     assert status == 0, log
     runs.assert_same(
@@ -281,13 +285,17 @@ class TestStops:
 
   @pytest.mark.slow
   def test_kills_at_random_moments_change_nothing(self, inputs, tmp_path):
-    draw = random.Random(12)
-    steps = {"num_train_steps": 400, "save_checkpoints_steps": 20}
+    draw, directory = random.Random(12), str(tmp_path / "killed")
+    steps = {"num_train_steps": 3000, "save_checkpoints_steps": 20}
     unbroken = pretraining_inputs.arguments(inputs, str(tmp_path / "unbroken"), **steps)
     assert runs.run(unbroken, "run_pretraining")[0] == 0
-    killed = pretraining_inputs.arguments(inputs, str(tmp_path / "killed"), **steps)
+    killed = pretraining_inputs.arguments(inputs, directory, **steps)
+    reached = set()
     for _ in range(20):
-      runs.kill_after(runs.start(killed, "run_pretraining"), draw.uniform(1, 7))
+      process = runs.start(killed, "run_pretraining")
+      runs.kill_in_training(process, directory, draw.uniform(0, 0.5))
+      reached.add(runs.newest_step(directory))
+    assert len(reached) > 15 and max(reached) < 3000
     status, log = runs.run(killed, "run_pretraining")
     assert status == 0, log
     runs.assert_same(
@@ -314,6 +322,16 @@ class TestBadInput:
         "--max_predictions_per_seq that they were made with",
       ),
       ({"max_seq_length": 30}, "longer than the 24 positions"),
+      (
+        {
+          "use_tpu": True,
+          "tpu_name": "far",
+          "input_file": "gs://b/r",
+          "output_dir": "gs://b/o",
+        },
+        "run on the TPU's machine, with --tpu_name=local",
+      ),
+      ({"model_dir": "{inputs}"}, "vocab.txt has 36 pieces, {inputs}/bert_config"),
       ({"eval_steps": 2, "eval_file": "{inputs}/long.tfrecord"}, "expected 16; give"),
       ({"input_file": "{inputs}/bert_config.json"}, "is damaged or cut short"),
       ({"do_whole_word_mask": True}, "--do_whole_word_mask needs --dynamic_masking"),
@@ -334,7 +352,7 @@ class TestBadInput:
     arguments = pretraining_inputs.arguments(inputs, **values)
     status, log = runs.run(arguments, "run_pretraining")
     assert status == 1, log
-    assert message in log.splitlines()[-1]
+    assert message.format(inputs=inputs) in log.splitlines()[-1]
     assert "Traceback" not in log
     left = os.listdir(output_dir) if os.path.exists(output_dir) else []
     assert set(left) <= {"record_index"}
@@ -343,7 +361,6 @@ class TestBadInput:
 class TestNames:
   def test_the_originals_functions_can_be_imported(self):
     script = importlib.import_module("run_pretraining")
-    for name in ("get_masked_lm_output", "get_next_sentence_output", "gather_indexes"):
-      assert callable(getattr(script, name))
-    for name in ("model_fn_builder", "main"):
+    heads = ("get_masked_lm_output", "get_next_sentence_output", "gather_indexes")
+    for name in (*heads, "input_fn_builder", "model_fn_builder", "main"):
       assert callable(getattr(script, name))

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -162,3 +163,18 @@ def kill_after(process, seconds):
   if process.poll() is None:
     os.kill(process.pid, signal.SIGKILL)
   finish(process)
+
+
+def newest_step(output_dir):
+  """Of the complete checkpoints; -1 without one."""
+  names = os.listdir(output_dir) if os.path.isdir(output_dir) else []
+  found = [re.fullmatch(r"model\.ckpt-(\d+)\.index", name) for name in names]
+  return max((int(match[1]) for match in found if match), default=-1)
+
+
+def kill_in_training(process, output_dir, seconds):
+  """SIGKILL that long after the run's first new checkpoint, unless it has ended."""
+  before = newest_step(output_dir)
+  while process.poll() is None and newest_step(output_dir) <= before:
+    time.sleep(0.01)
+  kill_after(process, seconds)
