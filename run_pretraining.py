@@ -117,8 +117,7 @@ def model_fn_builder(
 def main(_):
   """Trains, then evaluates."""
   command_line.require(FLAGS, "input_file", "output_dir")
-  if not (FLAGS.do_train or FLAGS.do_eval):
-    raise ValueError("nothing to do: give --do_train or --do_eval")
+  pretraining_flags.check(FLAGS)
   command_line.import_tensorflow()
   pretraining = PretrainingJob(model_flags.resolve(FLAGS), FLAGS)
   pretraining.find_records()

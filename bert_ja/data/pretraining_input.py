@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from bert_ja import pretraining_heads
+from bert_ja import japanese_tokenization, pretraining_heads, tokenization
 from bert_ja.data import (
   masking,
   pretraining_records,
@@ -148,17 +148,16 @@ def _with_masks(masker, features, row_ids, epochs):
 
 
 def mask_token_id(vocab_file: str | None) -> int:
-  """The id of [MASK], its line in a vocabulary (scores may follow a tab).
+  """The id of [MASK] in a vocabulary of either form.
 
   Raises:
     ValueError: there is no vocabulary, or none with [MASK].
   """
-  from bert_ja import text_io
-
-  if vocab_file:
-    for number, line in enumerate(text_io.read_lines(vocab_file)):
-      if line.split("\t")[0].strip() == "[MASK]":
-        return number
+  loaders = (tokenization.load_vocab, japanese_tokenization.load_piece_vocab)
+  for load in loaders if vocab_file else ():
+    mask_id = load(vocab_file).get("[MASK]")
+    if mask_id is not None:
+      return mask_id
   raise ValueError(
     "--dynamic_masking has to know the id of [MASK]"
     + (f", which {vocab_file} lacks" if vocab_file else "")

@@ -76,6 +76,20 @@ def _define_masking(flag_values):
   )
 
 
+def check(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Checks that there is something to do, and for each file that was given.
+
+  Raises:
+    ValueError: there is not.
+  """
+  if not (flag_values.do_train or flag_values.do_eval):
+    raise ValueError("nothing to do: give --do_train or --do_eval")
+  if flag_values.eval_file and not (flag_values.do_eval or flag_values.eval_steps):
+    raise ValueError(
+      f"--eval_file={flag_values.eval_file} needs --do_eval or --eval_steps"
+    )
+
+
 def paths(name: str, flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
   """Files that the globs of a flag name, each once and in their order.
 
@@ -100,24 +114,26 @@ def masker(
     flag_values: parsed flags.
 
   Raises:
-    ValueError: the id of [MASK] is not known, or not the model's; or whole words are
-      asked for without masks to draw.
+    ValueError: the id of [MASK] is not known, or not the model's; or something is said
+      of masks where none are drawn.
   """
   from bert_ja.data import masking, pretraining_input
 
   if not flag_values.dynamic_masking:
-    if flag_values.do_whole_word_mask:
-      raise ValueError(
-        "--do_whole_word_mask needs --dynamic_masking: masks in the records stay as "
-        "they are"
-      )
+    for name in ("do_whole_word_mask", "masked_lm_prob", "mask_token_id"):
+      if flag_values[name].present and flag_values[name].value is not False:
+        raise ValueError(
+          f"--{name} needs --dynamic_masking: masks in the records stay as they are"
+        )
     return None
   mask_id = flag_values.mask_token_id
+  place = f"--mask_token_id={mask_id}"
   if mask_id is None:
     mask_id = pretraining_input.mask_token_id(vocab_file)
+    place = f"{vocab_file} has [MASK] as piece {mask_id}"
   if mask_id >= vocab_size:
     raise ValueError(
-      f"--mask_token_id={mask_id}, but the model has {vocab_size} pieces"
+      f"{place}, but the model has {vocab_size} pieces; give the model's own"
     )
   return masking.Masking(
     mask_id,

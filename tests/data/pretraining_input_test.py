@@ -182,8 +182,10 @@ class TestKnownPieces:
 
 
 class TestMaskTokenId:
-  def test_is_the_line_of_the_vocabulary(self, vocab_file, tmp_path):
+  def test_is_the_last_line_of_the_vocabulary(self, vocab_file, tmp_path):
+    """Contract A-69."""
     assert pretraining_input.mask_token_id(vocab_file("a")) == 4
+    assert pretraining_input.mask_token_id(vocab_file("a", " [MASK] ")) == 6
     scored = tmp_path / "scored.vocab"
     scored.write_text("<unk>\t0\n[PAD]\t0\n[MASK]\t-1.5\n▁の\t-2\n", encoding="utf-8")
     assert pretraining_input.mask_token_id(str(scored)) == 2

@@ -11,12 +11,12 @@ VOCAB = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nw1\nw2\n"
 
 @pytest.fixture
 def parsed():
-  """Function: arguments -> FlagValues of this group, with --seed."""
+  """Function: arguments -> FlagValues of this group, with --seed and --eval_steps."""
 
   def parsed(*arguments):
     flag_values = flags.FlagValues()
     pretraining_flags.define(flag_values)
-    training_flags.define(flag_values, only=("seed",))
+    training_flags.define(flag_values, only=("seed", "eval_steps"))
     flag_values(["script", *arguments])
     return flag_values
 
@@ -42,6 +42,30 @@ class TestDefine:
       "masked_lm_prob": 0.15,
       "mask_token_id": None,
     }
+
+
+class TestCheck:
+  @pytest.mark.parametrize(
+    "arguments",
+    [
+      ["--do_train"],
+      ["--do_eval", "--eval_file=a"],
+      ["--do_train", "--eval_file=a", "--eval_steps=5"],
+    ],
+  )
+  def test_takes_what_is_used(self, parsed, arguments):
+    pretraining_flags.check(parsed(*arguments))
+
+  @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+      ([], "nothing to do: give --do_train or --do_eval"),
+      (["--do_train", "--eval_file=a"], "--eval_file=a needs --do_eval or --eval_st"),
+    ],
+  )
+  def test_what_has_no_effect_is_told(self, parsed, arguments, message):
+    with pytest.raises(ValueError, match=message):
+      pretraining_flags.check(parsed(*arguments))
 
 
 class TestPaths:
@@ -86,10 +110,18 @@ class TestMasker:
     ("arguments", "message"),
     [
       (["--do_whole_word_mask"], "--do_whole_word_mask needs --dynamic_masking"),
+      (["--masked_lm_prob=0.15"], "--masked_lm_prob needs --dynamic_masking"),
+      (["--mask_token_id=4"], "--mask_token_id needs --dynamic_masking"),
       (["--dynamic_masking"], "give --mask_token_id"),
-      (["--dynamic_masking", "--mask_token_id=7"], "the model has 7 pieces"),
+      (["--dynamic_masking", "--mask_token_id=7"], "^--mask_token_id=7, but the mo"),
     ],
   )
   def test_what_does_not_fit_is_told(self, parsed, arguments, message):
     with pytest.raises(ValueError, match=message):
       pretraining_flags.masker(None, 7, parsed(*arguments))
+
+  def test_an_id_that_the_model_lacks_is_told_with_its_file(self, parsed, vocab_file):
+    path, flag_values = vocab_file("a"), parsed("--dynamic_masking")
+    message = f"^{path} has .MASK. as piece 4, but the model has 4 pieces"
+    with pytest.raises(ValueError, match=message):
+      pretraining_flags.masker(path, 4, flag_values)
