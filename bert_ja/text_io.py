@@ -71,6 +71,14 @@ def absolute(path: str) -> str:
   return path if is_remote(path) else os.path.abspath(path)
 
 
+def numbered(path: str, count: int) -> list[str]:
+  """`data.txt` -> `data-00000-of-00002.txt`, ...; of one file its own name."""
+  if count == 1:
+    return [path]
+  stem, suffix = os.path.splitext(path)
+  return [f"{stem}-{number:05}-of-{count:05}{suffix}" for number in range(count)]
+
+
 def makedirs(path: str) -> None:
   """Creates a directory and its parents; an existing one is fine."""
   if is_remote(path):

@@ -196,6 +196,18 @@ class TestJson:
       text_io.read_json(path)
 
 
+class TestNumbered:
+  def test_each_name_has_its_number_before_the_ending(self):
+    assert text_io.numbered("a.b/c.txt", 2) == [
+      "a.b/c-00000-of-00002.txt",
+      "a.b/c-00001-of-00002.txt",
+    ]
+    assert text_io.numbered("a.b/c", 12)[11] == "a.b/c-00011-of-00012"
+
+  def test_one_file_has_its_own_name(self):
+    assert text_io.numbered("a.txt", 1) == ["a.txt"]
+
+
 class TestAbsolute:
   def test_a_path_of_another_file_system_stays(self, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

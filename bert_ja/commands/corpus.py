@@ -31,6 +31,11 @@ _RULES = {
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the flags of this command."""
+  _define_files(flag_values)
+  _define_text(flag_values)
+
+
+def _define_files(flag_values):
   flags.DEFINE_enum(
     "format",
     None,
@@ -60,6 +65,10 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     1,
     flag_values=flag_values,
   )
+
+
+def _define_text(flag_values):
+  """What of a corpus becomes text, and how."""
   flags.DEFINE_string(
     "text_field", "text", "jsonl and table: where a document's text is.", flag_values
   )
@@ -104,9 +113,9 @@ def main(argv: Sequence[str]) -> None:
   reader = _reader()
   chosen = corpora.Filter(_normalization(), FLAGS.min_characters, _excluded())
   inputs = input_files.paths_of(FLAGS.input)
-  check_output(FLAGS.output_file, inputs)
+  paths = text_io.numbered(FLAGS.output_file, FLAGS.num_files)
+  check_outputs(paths, inputs)
   documents = reader(inputs)
-  paths = output_paths(FLAGS.output_file, FLAGS.num_files)
   text_io.makedirs(os.path.dirname(FLAGS.output_file) or ".")
   counts = corpora.write(_with_progress(chosen(documents)), paths)
   _tell_left_out(chosen)
@@ -132,27 +141,19 @@ def check_flags() -> None:
       )
 
 
-def check_output(output_file: str, inputs: Sequence[str]) -> None:
+def check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
   """Refuses to write what would be read.
 
   Raises:
-    ValueError: the output is an input, or in a directory that is.
+    ValueError: an output is an input, or in a directory that is.
   """
-  output = os.path.abspath(output_file)
-  for path in map(os.path.abspath, inputs):
-    if output == path or output.startswith(os.path.join(path, "")):
-      raise ValueError(
-        f"--output_file={output_file} is among what --input={path} reads; write "
-        "elsewhere"
-      )
-
-
-def output_paths(output_file: str, num_files: int) -> list[str]:
-  """The path itself, or `num_files` numbered ones."""
-  if num_files == 1:
-    return [output_file]
-  stem, suffix = os.path.splitext(output_file)
-  return [f"{stem}-{k:05}-of-{num_files:05}{suffix}" for k in range(num_files)]
+  for given in outputs:
+    output = text_io.absolute(given)
+    for path in map(text_io.absolute, inputs):
+      if output == path or output.startswith(os.path.join(path, "")):
+        raise ValueError(
+          f"--output_file: {given} is among what --input={path} reads; write elsewhere"
+        )
 
 
 def _reader():

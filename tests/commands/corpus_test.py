@@ -134,6 +134,14 @@ def test_what_is_read_is_not_written(run, put, result, output):
   assert result("in/a.txt") == "一"
 
 
+def test_numbered_files_are_not_written_over_what_is_read(run, put, result):
+  put("a-00001-of-00002.txt", "一\n\n二")
+  message = "--output_file: a-00001-of-00002.txt is among what --input="
+  with pytest.raises(ValueError, match=message):
+    run("--format=text", "--input=a-*.txt", "--output_file=a.txt", "--num_files=2")
+  assert result("a-00001-of-00002.txt") == "一\n\n二"
+
+
 def test_bad_input_leaves_no_file(run, put, tmp_path):
   put("a.txt", "一\n")
   (tmp_path / "b.txt").write_bytes(b"\xff")
