@@ -2,7 +2,7 @@
 
 from absl import flags, logging
 
-from bert_ja import job, lazy
+from bert_ja import frozen_encoder, job, lazy
 from bert_ja.flags import (
   command_line,
   data_flags,
@@ -54,6 +54,23 @@ def define_flags(flag_values=FLAGS):
   flags.DEFINE_bool("do_train", False, "Train on the train set.", flag_values)
   flags.DEFINE_bool("do_eval", False, "Evaluate on the dev set.", flag_values)
   flags.DEFINE_bool("do_predict", False, "Predict the test set.", flag_values)
+  flags.DEFINE_float(
+    "validation_fraction",
+    0.0,
+    "Part of the train set that is held out, by label and --seed, and serves as dev set; "
+    "the task's own is not read.",
+    0,
+    1,
+    flag_values,
+  )
+  flags.DEFINE_float(
+    "eval_epochs",
+    0.0,
+    "Epochs between evaluations while training, instead of --eval_steps; 0 for none.",
+    0,
+    None,
+    flag_values,
+  )
 
 
 def create_model(
@@ -139,7 +156,8 @@ def main(_):
   command_line.import_tensorflow()
   files = model_flags.resolve(FLAGS)
   command_line.require(FLAGS, "task_name", "data_dir")
-  classifier = ClassifierJob(files, FLAGS)
+  head_only = FLAGS.do_train and FLAGS.trainable == "head"
+  classifier = (HeadJob if head_only else ClassifierJob)(files, FLAGS)
   written = []
   if FLAGS.do_train:
     classifier.train()
@@ -165,16 +183,33 @@ class ClassifierJob(job.Job):
     labels = None if FLAGS.do_train else self.files.task.get("labels")
     self.processor = task_flags.get_processor(labels, FLAGS)
     self.label_list = list(labels or self.processor.get_labels())
-    self.examples = {}
-    if FLAGS.do_train:
-      self.examples["train"] = self.processor.get_train_examples(FLAGS.data_dir)
-    if FLAGS.do_eval or FLAGS.eval_steps:
-      self.examples["eval"] = self.processor.get_dev_examples(FLAGS.data_dir)
+    self.examples = self._read_training_and_dev_set()
     if FLAGS.do_predict:
       self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
     for rows in self.examples.values():
       pair_features.check_labels(rows, self.label_list)
     return len(self.examples.get("train", ()))
+
+  def _read_training_and_dev_set(self):
+    """{"train", "eval": examples}, those that the run needs."""
+    from bert_ja.data import validation_split
+
+    fraction, directory = FLAGS.validation_fraction, FLAGS.data_dir
+    if fraction and FLAGS.dev_file:
+      raise ValueError("--validation_fraction and --dev_file exclude each other")
+    examples = {}
+    if FLAGS.do_train or (FLAGS.do_eval and fraction):
+      examples["train"] = self.processor.get_train_examples(directory)
+      if fraction:
+        examples["train"], examples["eval"] = validation_split.split_examples(
+          examples["train"], fraction, FLAGS.seed
+        )
+    if FLAGS.do_train:
+      training_flags.set_eval_steps(len(examples["train"]), FLAGS)
+    needed = {"train": FLAGS.do_train, "eval": FLAGS.do_eval or FLAGS.eval_steps}
+    if needed["eval"] and not fraction:
+      examples["eval"] = self.processor.get_dev_examples(directory)
+    return {split: rows for split, rows in examples.items() if needed[split]}
 
   def task_description(self):
     return {
@@ -260,6 +295,10 @@ class ClassifierJob(job.Job):
       "  Num examples = %d (%d actual, %d padding)", count + padding, count, padding
     )
     logging.info("  Batch size = %d", batch_size)
+
+
+class HeadJob(frozen_encoder.FrozenEncoder, ClassifierJob):
+  """A classifier of which the head alone is trained."""
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ _ROWS = (
   ("flags", "tasks", "estimator+training_loop+history", "encoder+vectors+extraction"),
   ("comparison+comparison_file+comparison_plan",),
   ("job",),
+  ("frozen_encoder",),
   ("commands", "__main__", *_SCRIPTS),
 )
 _ROW_OF = {
@@ -94,6 +95,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.data.span_pieces",
   "bert_ja.data.span_windows",
   "bert_ja.data.text_rows",
+  "bert_ja.data.validation_split",
   "bert_ja.flags",
   "bert_ja.front_end_choice",
   "bert_ja.front_ends",

@@ -98,6 +98,31 @@ class TestNumTrainSteps:
       training_flags.num_train_steps(num_examples, flag_values)
 
 
+class TestSetEvalSteps:
+  def _set(self, parse, epochs, *arguments):
+    flag_values = parse("--train_batch_size=8", *arguments)
+    flags.DEFINE_float(
+      "eval_epochs", epochs, "As run_classifier has it.", None, None, flag_values
+    )
+    flag_values(["script"])
+    training_flags.set_eval_steps(36, flag_values)
+    return flag_values.eval_steps
+
+  @pytest.mark.parametrize(
+    ("epochs", "steps"), [(1, 4), (2, 9), (0.5, 2), (0.01, 1), (0, 0)]
+  )
+  def test_steps_of_epochs_at_least_one(self, parse, epochs, steps):
+    assert self._set(parse, epochs) == steps
+
+  def test_without_epochs_the_steps_stay(self, parse):
+    assert self._set(parse, 0, "--eval_steps=7") == 7
+
+  def test_both_are_an_error(self, parse):
+    message = "--eval_epochs and --eval_steps exclude each other"
+    with pytest.raises(ValueError, match=message):
+      self._set(parse, 1, "--eval_steps=7")
+
+
 class TestRunConfig:
   def test_each_flag_fills_its_field(self, parse):
     flag_values = parse(

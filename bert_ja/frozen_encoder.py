@@ -1,0 +1,145 @@
+"""Training of a head alone: the frozen encoder runs once for each row, not each epoch.
+
+The model stays the whole classifier, so that checkpoints are complete and all that reads
+them works on. Only its batches change: they hold vectors (`pooled_output`, which a
+`heads.SentenceClassifier` takes in place of texts) that were computed before.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from absl import logging
+
+from bert_ja import job, text_io
+from bert_ja.flags import data_flags
+
+_TEXT_FEATURES = ("input_ids", "input_mask", "segment_ids")
+# Part of the key: changes with what is stored for the same rows.
+_FORMAT = 1
+# An evaluation of vectors is cheap, its calls of the device are not.
+_EVALUATION_BATCHES_IN_ONE = 64
+
+
+class FrozenEncoder(job.Job):
+  """Stands before another `Job` among a class's bases, whose model it trains.
+
+  Unlike in the original, a row has the same vector in every epoch: there is no dropout
+  inside the encoder, only in the head.
+  """
+
+  def model_fn(self, optimizer_fn: Callable[[], Any], options: Mapping[str, Any]):
+    """That of the other job; rows of texts become vectors, rows of vectors outputs."""
+    original = super().model_fn(optimizer_fn, options)
+
+    def model_fn(mode):
+      spec = original(mode)
+      self._classifier = spec.module
+
+      def predict_fn(features):
+        if "pooled_output" in features:
+          return spec.predict_fn(features)
+        return {"pooled_output": spec.module.encode(features)}
+
+      return dataclasses.replace(spec, predict_fn=predict_fn)
+
+    return model_fn
+
+  def batch_sizes(self) -> tuple[int, int, int]:
+    """Those of the flags, larger where only vectors are computed, or from vectors."""
+    train, evaluation, prediction = super().batch_sizes()
+    return train, evaluation * _EVALUATION_BATCHES_IN_ONE, max(prediction, train)
+
+  def record_input_fn(
+    self, path: str, split: str, spec: Mapping[str, Any], pad: bool = False
+  ) -> Callable:
+    """input_fn over the vectors of a file's records; arguments as `Job`'s."""
+    import numpy as np
+
+    from bert_ja.data import feature_cache, input_pipeline, records
+
+    rows = records.read_records(path, spec)
+    texts = {name: rows.pop(name) for name in _TEXT_FEATURES}
+    file = self.output_path(f"{split}.vectors.npy")
+    store = feature_cache.Store(file, self._key(texts), self.flags.cache_dir)
+    # Encoding takes all workers, so that all have to find the same.
+    kept = self.chief_first(store.reuse)
+    if kept:
+      logging.info("%d rows were encoded before: %s", len(rows["label_ids"]), kept)
+    else:
+      vectors = self._encode(texts, pad)
+      if self.estimator.is_chief:
+        store.fill(lambda: _write(file, vectors))
+      self.estimator.wait_for_workers()
+    rows["pooled_output"] = _read(file)
+    # Vectors have no length: one position each.
+    rows["input_mask"] = np.ones([len(rows["label_ids"]), 1], np.int32)
+    options = input_pipeline.BatchOptions(pad_to_max_length=True)
+    return input_pipeline.array_input_fn_builder(rows, 1, split == "train", options)
+
+  def _encode(self, texts, pad):
+    """Vectors of all rows: float32 [R, H]."""
+    import numpy as np
+
+    from bert_ja import reporting
+    from bert_ja.data import input_pipeline
+
+    started = time.monotonic()
+    input_fn = input_pipeline.array_input_fn_builder(
+      texts,
+      self.flags.max_seq_length,
+      is_training=False,
+      options=data_flags.batch_options(self.strategy, self.flags, pad),
+    )
+    logging.info("***** Encoding %d rows, once for all epochs *****", input_fn.num_rows)
+    vectors = np.stack(
+      [row["pooled_output"] for row in self.estimator.predict(input_fn)]
+    )
+    seconds = time.monotonic() - started
+    logging.info(
+      "Encoded %d rows in %s: %.1f rows/s",
+      len(vectors),
+      reporting.duration_text(seconds),
+      len(vectors) / seconds,
+    )
+    return vectors
+
+  def _key(self, texts):
+    """Of all that the vectors depend on: the ids themselves, and the encoder."""
+    digest = self._encoder_digest.copy()
+    for name, array in texts.items():
+      digest.update(f"{name} {array.shape} {array.dtype}".encode())
+      digest.update(array.tobytes())
+    return digest.hexdigest()
+
+  @functools.cached_property
+  def _encoder_digest(self):
+    from bert_ja import checkpoint
+
+    settings = [_FORMAT, self.flags.precision, self.config.to_dict()]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for name, variable in checkpoint.named_variables(self._classifier.bert).items():
+      digest.update(name.encode())
+      digest.update(variable.numpy().tobytes())
+    return digest
+
+
+def _write(path, vectors):
+  import numpy as np
+
+  with text_io.written_whole(path, "wb") as writer:
+    np.save(writer, vectors)
+
+
+def _read(path):
+  """The vectors; a local file is not read before they are used."""
+  import numpy as np
+
+  if text_io.is_remote(path):
+    with text_io.open_file(path, "rb") as reader:
+      return np.load(reader)
+  return np.load(path, mmap_mode="r")
