@@ -173,6 +173,9 @@ class VectorModel:
         "give the weights that belong to the configuration"
       )
     self._init_checkpoint, self._precision = init_checkpoint, precision
+    self._is_one_device = self._strategy.num_replicas_in_sync == 1 and not (
+      distribution.is_tpu(self._strategy)
+    )
     self._functions = {}
 
   def fingerprint(self) -> str:
@@ -236,7 +239,7 @@ class VectorModel:
     """The device's results: [D] of each row, or [its pieces, L, H]."""
     order = input_pipeline.evaluation_rows(lengths, options.batch_size)
     cuts = input_pipeline.batch_lengths(lengths, order, options.max_seq_length)
-    if distribution.is_tpu(self._strategy):
+    if distribution.is_tpu(self._strategy):  # which compiles for each length
       cuts[:] = options.max_seq_length
     results = [None] * len(rows)
     for batch, cut in zip(order, cuts, strict=True):
@@ -262,9 +265,9 @@ class VectorModel:
 
   def _computed(self, features, options):
     run = self._function(options)
-    replicas = self._strategy.num_replicas_in_sync
-    if replicas == 1:
+    if self._is_one_device:
       return run(*map(tf.constant, features)).numpy()
+    replicas = self._strategy.num_replicas_in_sync
     parts = [np.split(feature, replicas) for feature in features]
     distributed = [
       self._strategy.experimental_distribute_values_from_function(
@@ -282,8 +285,12 @@ class VectorModel:
       def replica(ids, mask, segment_ids):
         return pooled(self._model(ids, mask, segment_ids), mask, *key)
 
+      # Of any size from the start: functions of certain sizes differ in the last bit, and
+      # a run that goes on meets other sizes first than an unbroken one.
+      sizes = [tf.TensorSpec([None, None], tf.int32)] * 3
       self._functions[key] = tf.function(
         lambda *features: self._strategy.run(replica, args=features),
+        input_signature=sizes if self._is_one_device else None,
         reduce_retracing=True,
       )
     return self._functions[key]
