@@ -6,6 +6,7 @@ makes the result of them. R texts, T pieces of all texts, L layers, D numbers a 
 
 import io
 import os
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -137,12 +138,14 @@ class Archive(Writer):
       zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
     ):
       for name in self._arrays:
-        if name == "offsets":
-          offsets = io.BytesIO()
-          np.save(offsets, np.cumsum(np.load(paths[name])))
-          archive.writestr(f"{name}.npy", offsets.getvalue())
-        else:
-          archive.write(paths[name], f"{name}.npy")
+        # Without a date, so that equal vectors are equal files.
+        entry = zipfile.ZipInfo(f"{name}.npy")
+        with archive.open(entry, "w", force_zip64=True) as member:
+          if name == "offsets":
+            np.save(member, np.cumsum(np.load(paths[name])))
+          else:
+            with open(paths[name], "rb") as reader:
+              shutil.copyfileobj(reader, member, 1 << 20)
 
 
 class Table(Writer):
