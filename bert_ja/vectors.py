@@ -65,27 +65,27 @@ class Options:
     ):
       value = getattr(self, name)
       if value not in known:
-        raise ValueError(f"{name}={value!r}: expected one of {', '.join(known)}")
+        raise ValueError(f"--{name}={value}: expected one of {', '.join(known)}")
     count = config.num_hidden_layers
     for layer in self.layers:
       if not -count <= layer < count:
         raise ValueError(
-          f"layers: the model has no layer {layer}; its {count} layers are "
+          f"--layers={layer}: the model has no such layer; its {count} layers are "
           f"0 to {count - 1}, or {-count} to -1 from the last one"
         )
     if not self.layers:
-      raise ValueError("layers: expected one number at least, found none")
+      raise ValueError("--layers: expected one number at least, found none")
     if not 3 <= self.max_seq_length <= config.max_position_embeddings:
       raise ValueError(
-        f"max_seq_length={self.max_seq_length}: expected a number from 3 to the model's "
+        f"--max_seq_length={self.max_seq_length}: expected a number from 3 to the model's "
         f"{config.max_position_embeddings} positions"
       )
     if self.batch_size < 1:
-      raise ValueError(f"batch_size={self.batch_size}: expected 1 or more")
+      raise ValueError(f"--batch_size={self.batch_size}: expected 1 or more")
     if self.pooling == "none" and self.long_text == "windows":
       raise ValueError(
-        "long_text='windows' takes the mean of windows; choose another pooling than "
-        "'none', or truncate"
+        "--long_text=windows takes the mean of windows, --pooling=none has none; choose "
+        "another pooling, or truncate"
       )
 
   @property
@@ -197,12 +197,12 @@ class VectorModel:
     options.check(self.config)
     if options.pooling == "pooler" and self._lacks_pooler:
       raise ValueError(
-        f"pooling='pooler': {self._init_checkpoint} has no pooler; choose mean or cls"
+        f"--pooling=pooler: {self._init_checkpoint} has no pooler; choose mean or cls"
       )
     replicas = self._strategy.num_replicas_in_sync
     if options.batch_size % replicas:
       raise ValueError(
-        f"batch_size={options.batch_size} cannot be divided by {replicas} devices"
+        f"--batch_size={options.batch_size} cannot be divided by {replicas} devices"
       )
 
   def blocks(

@@ -235,7 +235,7 @@ class TestExtract:
   def test_what_cannot_be_written_is_told_before_the_work(self, model, tmp_path):
     with pytest.raises(ValueError, match="--pooling=none makes one a piece"):
       extract(model, tmp_path / "x.npy", pooling="none")
-    with pytest.raises(ValueError, match="no layer 7"):
+    with pytest.raises(ValueError, match="--layers=7"):
       extract(model, tmp_path / "x.npy", layers=(7,))
     assert os.listdir(tmp_path) == []
 

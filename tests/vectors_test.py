@@ -219,7 +219,7 @@ except ValueError as error:
     program = [sys.executable, "-c", self.PROGRAM, directory]
     result = subprocess.run(program, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == "batch_size=3 cannot be divided by 2 devices\n"
+    assert result.stdout == "--batch_size=3 cannot be divided by 2 devices\n"
 
 
 class TestFingerprint:
@@ -241,14 +241,14 @@ class TestErrors:
     [
       (
         {"pooling": "sum"},
-        "pooling='sum': expected one of none, cls, mean, max, pooler",
+        "--pooling=sum: expected one of none, cls, mean, max, pooler",
       ),
-      ({"layer_combination": "max"}, "layer_combination='max': expected one of concat"),
-      ({"long_text": "cut"}, "long_text='cut': expected one of truncate, windows"),
-      ({"layers": (3,)}, "no layer 3; its 3 layers are 0 to 2, or -3 to -1"),
-      ({"layers": (-1, -4)}, "no layer -4"),
+      ({"layer_combination": "max"}, "--layer_combination=max: expected one of concat"),
+      ({"long_text": "cut"}, "--long_text=cut: expected one of truncate, windows"),
+      ({"layers": (3,)}, "--layers=3: .* its 3 layers are 0 to 2, or -3 to -1"),
+      ({"layers": (-1, -4)}, "--layers=-4: the model"),
       ({"layers": ()}, "expected one number at least"),
-      ({"max_seq_length": 41}, "max_seq_length=41: .* 3 to the model's 40 positions"),
+      ({"max_seq_length": 41}, "--max_seq_length=41: .* 3 to the model's 40 positions"),
       ({"max_seq_length": 2}, "max_seq_length=2"),
       ({"batch_size": 0}, "batch_size=0"),
       ({"pooling": "none", "long_text": "windows"}, "choose another pooling"),
