@@ -1,12 +1,16 @@
 """Makes records for masked-word and next-sentence training from text."""
 
-import dataclasses
 import os
 
 from absl import flags, logging
 
 from bert_ja import input_files, lazy, reporting, text_io
-from bert_ja.flags import command_line, model_flags, tokenizer_flags
+from bert_ja.flags import (
+  command_line,
+  model_flags,
+  pretraining_data_flags,
+  tokenizer_flags,
+)
 
 FLAGS = flags.FLAGS
 
@@ -27,115 +31,13 @@ __getattr__ = lazy.names(
 
 def define_flags(flag_values=FLAGS):
   """Defines the script's flags."""
-  model_flags.define(flag_values, only=("model_dir",))
-  tokenizer_flags.define(flag_values)
-  flags.adopt_module_key_flags(tokenizer_flags, flag_values)
-  flags.DEFINE_list(
-    "input_file",
-    None,
-    "UTF-8 text, a sentence a line and a blank line between documents: paths and globs.",
-    flag_values=flag_values,
-  )
-  flags.DEFINE_list(
-    "output_file",
-    None,
-    "TFRecord files. With one shard, instances go to several in turn; with more shards, "
-    "one name for each, or one that each shard's number is put into.",
-    flag_values=flag_values,
-  )
-  flags.DEFINE_integer(
-    "num_shards",
-    1,
-    "Groups of input files, each made by itself with a seed of its own: memory holds a "
-    "group, and a run that was ended goes on with the missing ones.",
-    lower_bound=1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_integer(
-    "num_workers",
-    1,
-    "Processes. They change the speed and no result.",
-    lower_bound=1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_enum(
-    "compression", "", ["", "gzip"], "Of the output.", flag_values=flag_values
-  )
-  flags.DEFINE_string(
-    "runner",
-    None,
-    "Make the shards by Apache Beam, with this runner: DirectRunner, FlinkRunner, "
-    "SparkRunner, DataflowRunner or another that Beam knows.",
-    flag_values,
-  )
-  flags.DEFINE_multi_string(
-    "beam_option",
-    [],
-    "An option of Beam, its runner or its cluster, without dashes: name=value, or name "
-    "for a switch. Give the flag once for each.",
-    flag_values=flag_values,
-  )
-  _define_recipe(flag_values)
-
-
-def _define_recipe(flag_values):
-  """Flags of what an instance is; but for the seed, fields of `Recipe`."""
-  flags.DEFINE_integer(
-    "max_seq_length",
-    128,
-    "Pieces of an instance, special ones included.",
-    lower_bound=5,
-    upper_bound=(1 << 16) - 1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_integer(
-    "max_predictions_per_seq",
-    20,
-    "Masked pieces of an instance at most: about --max_seq_length * --masked_lm_prob.",
-    lower_bound=1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_integer("random_seed", 12345, "Of all draws.", flag_values=flag_values)
-  flags.DEFINE_integer(
-    "dupe_factor",
-    10,
-    "Passes over the text, each with other pairs and masks.",
-    lower_bound=1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_float(
-    "masked_lm_prob", 0.15, "Share of masked pieces.", 0, 1, flag_values=flag_values
-  )
-  flags.DEFINE_float(
-    "short_seq_prob",
-    0.1,
-    "How often a shorter length is aimed at.",
-    0,
-    1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_bool(
-    "do_whole_word_mask",
-    False,
-    "Mask all pieces of a word or none. Words are those of the tokenizer: of its "
-    "segmenter, by ##, or by SentencePiece's ▁.",
-    flag_values,
-  )
-  flags.DEFINE_enum(
-    "word_boundaries",
-    "auto",
-    ["auto", "spaces"],
-    "Where words end: auto as the tokenizer says; spaces for text that was segmented "
-    "before, where white space stands between words.",
-    flag_values,
-  )
-  flags.DEFINE_bool(
-    "static_masking",
-    True,
-    "Draw the masks now. --nostatic_masking leaves them to run_pretraining.py "
-    "--dynamic_masking: the records hold the whole text, and where words start.",
-    flag_values,
-  )
+  for group, options in (
+    (pretraining_data_flags, {}),
+    (model_flags, {"only": ("model_dir",)}),
+    (tokenizer_flags, {}),
+  ):
+    group.define(flag_values, **options)
+    flags.adopt_module_key_flags(group, flag_values)
 
 
 class ProgressBars:
@@ -184,7 +86,7 @@ def check_runner(flag_values=FLAGS):
 
 
 def make_shards(shards, tokenizer, settings):
-  """Makes shards by Beam or on this machine; returns the number of instances."""
+  """Makes shards by Beam or on this machine: `pretraining_shards.Made`."""
   if FLAGS.runner:
     from bert_ja.data import pretraining_beam
 
@@ -201,17 +103,13 @@ def make_shards(shards, tokenizer, settings):
 
 def main(_):
   """Reads text, writes records."""
-  from bert_ja.data import pretraining_draws, pretraining_shards
+  from bert_ja.data import pretraining_shards
 
   command_line.require(FLAGS, "input_file", "output_file")
   check_runner(FLAGS)
+  settings = pretraining_data_flags.settings(FLAGS)
   paths = input_files.paths_of(FLAGS.input_file, "--input_file", "a file or a glob")
   shards = pretraining_shards.plan(paths, FLAGS.output_file, FLAGS.num_shards)
-  names = [field.name for field in dataclasses.fields(pretraining_draws.Recipe)]
-  recipe = pretraining_draws.Recipe(**{name: FLAGS[name].value for name in names})
-  settings = pretraining_shards.Settings(
-    recipe, FLAGS.random_seed, FLAGS.compression.upper()
-  )
   files = model_flags.find(FLAGS, weights=False)
   tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS)
   outputs = [path for shard in shards for path in shard.output_files]
@@ -219,8 +117,11 @@ def main(_):
     text_io.makedirs(os.path.dirname(path) or ".")
   logging.info("*** Reading from input files ***\n  %s", "\n  ".join(paths))
   logging.info("*** Writing to output files ***\n  %s", "\n  ".join(outputs))
-  count = make_shards(shards, tokenizer, settings)
-  logging.info("Wrote %d total instances", count)
+  made = make_shards(shards, tokenizer, settings)
+  others = ""
+  if made.shards < len(shards):
+    others = f" in {made.shards} of {len(shards)} shards; the others were made before"
+  logging.info("Wrote %d total instances%s", made.instances, others)
 
 
 if __name__ == "__main__":

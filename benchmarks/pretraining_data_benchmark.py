@@ -9,17 +9,15 @@ Each run is a program of its own, from text to a TFRecord file: the plain algori
 process each), and ours in shards with one and with two processes. Rates are instances
 a second of wall time and, of runs in one process, of processor time, which a busy
 machine does not change; the plain one imports TensorFlow before its time begins. "same"
-says whether the examples are the plain ones, one by one. Memory is the largest that the processes of a run had at one time, text,
-records and TensorFlow included.
+says whether the examples are the plain ones, one by one. Memory is the largest that the
+processes of a run had at one time, text, records and TensorFlow included.
 """
 
 import json
 import os
-import re
 import resource
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import time
@@ -27,7 +25,7 @@ import time
 from absl import flags, logging
 
 from benchmarks import plain_pretraining, plain_tokenizer, tokenizer_benchmark
-from bert_ja import reporting, text_io, tokenization
+from bert_ja import corpora, reporting, text_io, tokenization
 from bert_ja.flags import command_line
 
 FLAGS = flags.FLAGS
@@ -35,9 +33,6 @@ FLAGS = flags.FLAGS
 _NUM_SHARDS = 4
 _SEED = 12345
 _COMPARED = ("plain", "same draws")
-# Ruby, the mark before what it belongs to, and editor's notes.
-_AOZORA_MARKS = re.compile(r"《.*?》|｜|［＃.*?］")
-_SENTENCE_END = re.compile(r"(?<=。)(?![」』）])")
 
 
 def define_flags(flag_values=FLAGS):
@@ -66,17 +61,6 @@ def define_flags(flag_values=FLAGS):
     "cases", [], "Names of runs, or their beginnings; all by default.", flag_values
   )
   flags.DEFINE_string("output_file", None, "JSON of the results.", flag_values)
-
-
-def aozora_documents(archive):
-  """Books as lists of sentences, without ruby and notes."""
-  with tarfile.open(archive) as files:
-    for entry in files:
-      if entry.isfile():
-        text = files.extractfile(entry).read().decode("cp932", "replace")
-        lines = _AOZORA_MARKS.sub("", text).split("\n")
-        parts = [part for line in lines for part in _SENTENCE_END.split(line)]
-        yield [part.strip() for part in parts if part.strip()]
 
 
 def invented_documents():
@@ -138,11 +122,13 @@ def run_ours(settings):
     settings["input_files"], [settings["output_file"]], settings["num_shards"]
   )
   return _timed(
-    lambda: pretraining_shards.make_shards(
-      shards,
-      tokenizer,
-      pretraining_shards.Settings(recipe, _SEED),
-      settings["num_workers"],
+    lambda: (
+      pretraining_shards.make_shards(
+        shards,
+        tokenizer,
+        pretraining_shards.Settings(recipe, _SEED),
+        settings["num_workers"],
+      ).instances
     )
   )
 
@@ -250,7 +236,8 @@ def main(_):
     print(json.dumps(run(settings)))
     return
   if FLAGS.aozora_archive:
-    documents = list(aozora_documents(FLAGS.aozora_archive))
+    books = corpora.read_aozora([FLAGS.aozora_archive])
+    documents = [book.sentences for book in books if book.sentences]
   else:
     documents = invented_documents()
   rows = []

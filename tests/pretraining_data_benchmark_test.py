@@ -1,10 +1,8 @@
 """The benchmark of create_pretraining_data.py on little text."""
 
-import io
 import json
 import subprocess
 import sys
-import tarfile
 
 import pytest
 
@@ -33,18 +31,6 @@ def test_both_sides_make_the_same_records(tmp_path):
   ratio = ours["instances_per_second"] / plain["instances_per_second"]
   assert abs(ours["times_first"] - ratio) < 1e-9
   assert 10 < ours["peak_mb"] < 2000
-
-
-def test_books_are_sentences_without_ruby_and_notes(tmp_path):
-  path = tmp_path / "books.tar.gz"
-  text = "題名\r\n\r\n｜湖畔《こはん》を歩く。「行く。」と言う。［＃改ページ］朝。\r\n"
-  data = text.encode("cp932")
-  with tarfile.open(path, "w:gz") as archive:
-    entry = tarfile.TarInfo("book.txt")
-    entry.size = len(data)
-    archive.addfile(entry, io.BytesIO(data))
-  found = list(pretraining_data_benchmark.aozora_documents(path))
-  assert found == [["題名", "湖畔を歩く。", "「行く。」と言う。", "朝。"]]
 
 
 def test_a_corpus_has_the_size_that_is_asked_for(tmp_path):

@@ -32,6 +32,15 @@ def content_key(
   return digest.hexdigest()
 
 
+def recorded_key(output_file: str) -> str | None:
+  """The key beside a file that a `Store` filled; None if it is of another file."""
+  key_file = f"{output_file}.key"
+  if not (text_io.exists(output_file) and text_io.exists(key_file)):
+    return None
+  lines = text_io.read_lines(key_file)
+  return lines[0] if lines[1:] == [str(text_io.size(output_file))] else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Store:
   """Files of one result, and copies of them by key for other runs.

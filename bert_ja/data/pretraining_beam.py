@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import logging
 
-from bert_ja import text_io, tokenization
+from bert_ja import tokenization
 from bert_ja.data import pretraining_shards
 
 try:
@@ -24,7 +24,7 @@ except ImportError as error:
     f'--runner needs apache-beam ({error}): pip install "bert_ja[beam]"'
   ) from error
 
-_INSTANCES = "instances"
+_INSTANCES, _SHARDS, _KEYS = "instances", "shards", "keys"
 # Beam's DirectRunner first tries a runner that it downloads; this one is inside Beam.
 _LOCAL = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # What Beam puts around a worker's message.
@@ -37,28 +37,30 @@ def make_shards(
   settings: pretraining_shards.Settings,
   runner: str,
   beam_options: Sequence[str] = (),
-) -> int:
+) -> pretraining_shards.Made:
   """Makes the shards that were not made before, as `pretraining_shards.make_shards`.
 
   Args:
     shards: of `pretraining_shards.plan`; each worker must be able to read and write the
       files by these paths.
-    tokenizer: makes the pieces; travels to the workers with its vocabulary.
+    tokenizer: makes the pieces; travels to the workers with its vocabulary. It has a
+      fingerprint.
     settings: as for all shards.
     runner: a runner's name as Beam knows it.
     beam_options: Beam's own, each "name=value", or "name" for a switch.
 
   Returns:
-    The number of instances written, as the runner has counted: without those of a
-    worker that was lost after its shard was whole.
+    What the runner has counted: without the work of one that was lost after its shard
+    was whole.
 
   Raises:
     ChildProcessError: the pipeline failed.
     ImportError: the runner needs a package that is not installed.
-    ValueError: Beam knows no such runner or option, or files that workers have written
-      are not seen here.
+    ValueError: Beam knows no such runner or option, no input file has text, or files
+      that workers have written are not seen here.
   """
   pipeline = _pipeline(runner, beam_options)
+  pretraining_shards.check_texts(shards)
   # Here and not by workers: some runners give a shard to two of them at once.
   pretraining_shards.remove_leftovers(shards)
   (
@@ -74,8 +76,9 @@ def make_shards(
   except Exception as error:
     raise ChildProcessError(f"--runner={runner}: {_last_line(error)}") from error
   pretraining_shards.remove_leftovers(shards)
-  _check_outputs(shards, runner, result.state)
-  return _count(result)
+  _check_outputs(shards, runner, result)
+  counters = (_found(result, "counters", name) for name in (_INSTANCES, _SHARDS))
+  return pretraining_shards.Made(*map(sum, counters))
 
 
 class _MakeShard(beam.DoFn):
@@ -85,16 +88,20 @@ class _MakeShard(beam.DoFn):
     # As bytes: Beam has several picklers, and a tokenizer is made for the standard one.
     self._shared = pickle.dumps((tokenizer, settings))
     self._verbosity = logging.get_verbosity()
-    self._instances = beam.metrics.Metrics.counter(type(self), _INSTANCES)
+    metrics = beam.metrics.Metrics
+    self._instances = metrics.counter(type(self), _INSTANCES)
+    self._shards = metrics.counter(type(self), _SHARDS)
+    self._keys = metrics.string_set(type(self), _KEYS)
 
   def setup(self):
     self._tokenizer, self._settings = pickle.loads(self._shared)
     logging.set_verbosity(self._verbosity)
 
   def process(self, shard):
-    self._instances.inc(
-      pretraining_shards.make_if_missing(shard, self._tokenizer, self._settings)
-    )
+    made = pretraining_shards.make_if_missing(shard, self._tokenizer, self._settings)
+    self._instances.inc(made.instances)
+    self._shards.inc(made.shards)
+    self._keys.add(f"{shard.number} {pretraining_shards.recorded_keys(shard)}")
 
 
 def _pipeline(runner, beam_options):
@@ -132,17 +139,28 @@ def _last_line(error):
   return _AROUND.sub("", next(filter(None, reversed(lines)), type(error).__name__))
 
 
-def _check_outputs(shards, runner, state):
-  paths = [path for shard in shards for path in shard.output_files]
-  lacking = [path for path in paths if not text_io.exists(path)]
+def _check_outputs(shards, runner, result):
+  """Compares keys here with those that workers have seen beside the files."""
+  seen = set().union(*_found(result, "string_sets", _KEYS))
+  # Not of all shards: a worker may be lost, and a runner may not count in this way.
+  numbers = {entry.split(" ")[0] for entry in seen}
+  lacking = []
+  for shard in shards:
+    keys = pretraining_shards.recorded_keys(shard)
+    if keys is None or (
+      str(shard.number) in numbers and f"{shard.number} {keys}" not in seen
+    ):
+      lacking.append(shard.output_files[0])
   if lacking:
     raise ValueError(
-      f"--runner={runner} ended as {state}, but {len(lacking)} of {len(paths)} files are "
-      f"not here, the first of them {lacking[0]}; name --output_file in storage that "
-      "this machine and all workers share, such as gs://"
+      f"--runner={runner} ended as {result.state}, but the files of {len(lacking)} of "
+      f"{len(shards)} shards are not here, or older ones are, the first of them "
+      f"{lacking[0]}; name --output_file in storage that this machine and all workers "
+      "share, such as gs://"
     )
 
 
-def _count(result):
-  by_name = beam.metrics.MetricsFilter().with_name(_INSTANCES)
-  return sum(found.result for found in result.metrics().query(by_name)["counters"])
+def _found(result, kind, name):
+  """Values of a metric, one of each step that has it."""
+  by_name = beam.metrics.MetricsFilter().with_name(name)
+  return [found.result for found in result.metrics().query(by_name)[kind]]

@@ -86,6 +86,16 @@ def read_documents(
   return Documents(ids, sentences, documents, continues)
 
 
+def has_text(path: str) -> bool:
+  """Whether a file has a line that is not blank; reads no further.
+
+  Raises:
+    FileNotFoundError: the file does not exist.
+    ValueError: a line before is not UTF-8.
+  """
+  return any(line.strip() for line in text_io.stream_lines(path))
+
+
 def continuing_pieces(tokenizer: tokenization.Tokenizer) -> np.ndarray | None:
   """Which pieces go on with the word before them, as their names say.
 

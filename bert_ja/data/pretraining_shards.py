@@ -9,9 +9,9 @@ import dataclasses
 import functools
 import glob
 import hashlib
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from absl import logging
@@ -65,6 +65,13 @@ class Settings:
   compression: str = ""
 
 
+class Made(NamedTuple):
+  """What a run has made: instances, in so many shards."""
+
+  instances: int
+  shards: int
+
+
 def plan(
   input_files: Sequence[str], output_files: Sequence[str], num_shards: int = 1
 ) -> list[Shard]:
@@ -79,12 +86,9 @@ def plan(
   Raises:
     ValueError: other numbers of files, or an output file that is named elsewhere too.
   """
-  twice = {path for path in output_files if output_files.count(path) > 1}
-  if twice := sorted(twice | set(output_files) & set(input_files)):
-    raise ValueError(
-      f"--output_file: expected new names, each of them once, found {', '.join(twice)} "
-      "twice or among the input files"
-    )
+  if len(output_files) == 1:
+    output_files = text_io.numbered(output_files[0], num_shards)
+  _check_names(input_files, output_files)
   if num_shards == 1:
     return [Shard(0, tuple(input_files), tuple(output_files))]
   if num_shards > len(input_files):
@@ -92,10 +96,6 @@ def plan(
       f"--num_shards={num_shards}: expected at least as many input files, found "
       f"{len(input_files)}; split them between documents, or lower the flag"
     )
-  if len(output_files) == 1:
-    output_files = [
-      shard_path(output_files[0], number, num_shards) for number in range(num_shards)
-    ]
   if len(output_files) != num_shards:
     raise ValueError(
       f"--output_file: expected one name, or one for each of --num_shards={num_shards}, "
@@ -108,10 +108,16 @@ def plan(
   ]
 
 
-def shard_path(path: str, number: int, num_shards: int) -> str:
-  """`data.tfrecord` -> `data-00002-of-00010.tfrecord`."""
-  root, extension = os.path.splitext(path)
-  return f"{root}-{number:05d}-of-{num_shards:05d}{extension}"
+def _check_names(input_files, output_files):
+  taken = set(map(text_io.absolute, input_files))
+  for path in output_files:
+    name = text_io.absolute(path)
+    if name in taken:
+      raise ValueError(
+        f"--output_file: expected new names, each of them once, found {path} twice or "
+        "among the input files"
+      )
+    taken.add(name)
 
 
 def _groups(files, sizes, count) -> Iterator[tuple[str, ...]]:
@@ -136,11 +142,12 @@ def make_shards(
   settings: Settings,
   num_workers: int = 1,
   progress: Progress | None = None,
-) -> int:
+) -> Made:
   """Makes the shards that were not made before.
 
   Beside each output file `<file>.key` says what it holds. A run that was ended makes
-  only what is missing when it is started again.
+  only what is missing when it is started again. A shard whose files have no text has
+  no record.
 
   Args:
     shards: of `plan`.
@@ -149,24 +156,24 @@ def make_shards(
     num_workers: processes, each at a shard; where one shard is missing, they tokenize.
     progress: called as the work goes on.
 
-  Returns:
-    The number of instances written.
-
   Raises:
     ChildProcessError: a worker was ended from outside.
     FileNotFoundError: an input file does not exist.
     OSError: an output file cannot be written.
-    ValueError: an input file is not UTF-8, or the files of a shard have no document.
+    ValueError: an input file is not UTF-8, no file has text, or that of a shard has no
+      word.
   """
+  check_texts(shards)
   missing = []
   for shard in shards:
     if stores := _missing_stores(shard, tokenizer, settings):
       missing.append((shard, stores))
   remove_leftovers([shard for shard, _ in missing])
   if num_workers == 1 or len(missing) == 1:
-    return sum(
+    counts = [
       _make(tokenizer, settings, *item, num_workers, progress) for item in missing
-    )
+    ]
+    return Made(sum(counts), len(missing))
   shared = tokenizer, settings, logging.get_verbosity()
   # Without patience: a shard is long work, and this process takes no part in it.
   counts = parallel.ordered_map(_make_in_worker, shared, missing, num_workers, 0, 1)
@@ -175,19 +182,43 @@ def make_shards(
     total += count
     if progress is not None:
       progress("make", "instance", total, total * len(missing) // done)
-  return total
+  return Made(total, len(missing))
+
+
+def check_texts(shards: Sequence[Shard]) -> None:
+  """Warns of files without text.
+
+  Raises:
+    FileNotFoundError: a file does not exist.
+    ValueError: no file has text.
+  """
+  paths = [path for shard in shards for path in shard.input_files]
+  blank = [path for path in paths if not pretraining_documents.has_text(path)]
+  if len(blank) == len(paths):
+    raise ValueError(
+      f"{', '.join(paths)}: expected text, a sentence a line and a blank line between "
+      "documents; found blank lines or nothing"
+    )
+  for path in blank:
+    logging.warning("%s has no text", path)
 
 
 def make_if_missing(
   shard: Shard, tokenizer: tokenization.Tokenizer, settings: Settings
-) -> int:
-  """Makes one shard, unless it was made before; see `make_shards`.
-
-  Returns:
-    The number of instances written.
-  """
+) -> Made:
+  """Makes one shard, unless it was made before; see `make_shards`."""
   stores = _missing_stores(shard, tokenizer, settings)
-  return _make(tokenizer, settings, shard, stores) if stores else 0
+  if not stores:
+    return Made(0, 0)
+  return Made(_make(tokenizer, settings, shard, stores), 1)
+
+
+def recorded_keys(shard: Shard) -> str | None:
+  """What the keys of a shard's files say, in short; None if a file is not whole here."""
+  keys = list(map(feature_cache.recorded_key, shard.output_files))
+  if None in keys:
+    return None
+  return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:32]
 
 
 def remove_leftovers(shards: Sequence[Shard]) -> None:
@@ -244,22 +275,9 @@ def _make(tokenizer, settings, shard, stores, workers=1, progress=None):
   def step(name, unit):
     return progress and functools.partial(progress, name, unit)
 
-  recipe = settings.recipe
-  documents = pretraining_documents.read_documents(
-    shard.input_files, tokenizer, recipe.words, workers, step("read", "line")
-  )
-  rng = random.Random(seed_of(settings.random_seed, shard.number))
-  instances = pretraining_instances.draw_instances(
-    documents, tokenizer, recipe, rng, step("draw", "instance")
-  )
-  if instances.num_without_masks:
-    logging.warning(
-      "%s: %d of %d instances have no masked piece, since no word of theirs has few "
-      "enough pieces; do spaces stand between the words? See --word_boundaries",
-      shard.output_files[0],
-      instances.num_without_masks,
-      len(instances),
-    )
+  recipe, instances = settings.recipe, ()
+  if any(map(pretraining_documents.has_text, shard.input_files)):
+    instances = _instances(tokenizer, settings, shard, workers, step)
 
   def write():
     pretraining_records.write_instance_to_example_files(
@@ -278,3 +296,24 @@ def _make(tokenizer, settings, shard, stores, workers=1, progress=None):
     write = functools.partial(store.fill, write)
   write()
   return len(instances)
+
+
+def _instances(tokenizer, settings, shard, workers, step):
+  """Instances of a shard with text; arguments as in `_make`."""
+  recipe = settings.recipe
+  documents = pretraining_documents.read_documents(
+    shard.input_files, tokenizer, recipe.words, workers, step("read", "line")
+  )
+  rng = random.Random(seed_of(settings.random_seed, shard.number))
+  instances = pretraining_instances.draw_instances(
+    documents, tokenizer, recipe, rng, step("draw", "instance")
+  )
+  if instances.num_without_masks:
+    logging.warning(
+      "%s: %d of %d instances have no masked piece, since no word of theirs has few "
+      "enough pieces; do spaces stand between the words? See --word_boundaries",
+      shard.output_files[0],
+      instances.num_without_masks,
+      len(instances),
+    )
+  return instances

@@ -4,6 +4,7 @@ Where Beam is not installed, the tests that need it are left out.
 """
 
 import importlib.util
+import itertools
 import os
 import random
 import subprocess
@@ -65,24 +66,40 @@ def contents(folder):
 
 @pytest.fixture(scope="module")
 def made(inputs, tokenizer, tmp_path_factory):
-  """Three shards by a local process: (folder, number of instances)."""
+  """Three shards by a local process: (folder, `Made`)."""
   folder = tmp_path_factory.mktemp("made")
-  count = pretraining_shards.make_shards(plan(inputs, folder), tokenizer, settings())
-  return folder, count
+  shards = plan(inputs, folder)
+  return folder, pretraining_shards.make_shards(shards, tokenizer, settings())
 
 
 class TestOneElement:
   def test_is_made_once(self, inputs, tokenizer, made, tmp_path):
     folder, _ = made
     shard = plan(inputs, tmp_path)[1]
-    assert pretraining_shards.make_if_missing(shard, tokenizer, settings()) > 20
+    found = pretraining_shards.make_if_missing(shard, tokenizer, settings())
+    assert found.instances > 20 and found.shards == 1
     expected = contents(folder)
     assert contents(tmp_path) == {name: expected[name] for name in contents(tmp_path)}
     assert sorted(contents(tmp_path)) == [
       "a-00001-of-00003.tfrecord",
       "a-00001-of-00003.tfrecord.key",
     ]
-    assert pretraining_shards.make_if_missing(shard, tokenizer, settings()) == 0
+    found = pretraining_shards.make_if_missing(shard, tokenizer, settings())
+    assert found == (0, 0)
+
+  def test_its_keys_are_of_files_that_are_whole_here(self, inputs, made, tmp_path):
+    folder, _ = made
+    shards = plan(inputs, tmp_path)
+    assert pretraining_shards.recorded_keys(shards[0]) is None
+    for name, data in contents(folder).items():
+      (tmp_path / name).write_bytes(data)
+    found = list(map(pretraining_shards.recorded_keys, shards))
+    assert found == list(map(pretraining_shards.recorded_keys, plan(inputs, folder)))
+    assert len({*found, None}) == 4
+    with open(shards[1].output_files[0], "ab") as file:
+      file.write(b"more")
+    (tmp_path / "a-00002-of-00003.tfrecord.key").write_text("")
+    assert list(map(pretraining_shards.recorded_keys, shards)) == [found[0], None, None]
 
 
 @needs_beam
@@ -99,7 +116,7 @@ class TestFiles:
     folders = [tmp_path / name for name in ("local", "beam")]
     shards = [plan(inputs, folder, num_shards) for folder in folders]
     count = pretraining_shards.make_shards(shards[0], tokenizer, settings(**recipe))
-    assert count > 50
+    assert count.instances > 50 and count.shards == num_shards
     assert by_beam(shards[1], tokenizer, settings(**recipe)) == count
     assert contents(folders[1]) == contents(folders[0])
     assert len(contents(folders[1])) == 2 * num_shards
@@ -162,16 +179,18 @@ class TestContinuing:
     # What a worker that was killed leaves.
     (tmp_path / "a-00001-of-00003.tfrecord.tmp-99999999").write_bytes(b"half")
     (tmp_path / "a-00002-of-00003.tfrecord.key").write_text("of something else\n")
-    assert 0 < by_beam(shards, tokenizer, settings()) < count
+    found = by_beam(shards, tokenizer, settings())
+    assert 0 < found.instances < count.instances and found.shards == 2
     assert contents(tmp_path) == contents(folder)
     assert kept.stat().st_mtime_ns == 1
-    assert by_beam(shards, tokenizer, settings()) == 0
+    assert by_beam(shards, tokenizer, settings()) == (0, 0)
 
   def test_shards_that_a_runner_gives_again(self, inputs, tokenizer, made, tmp_path):
     folder, _ = made
     options = ["direct_runner_bundle_repeat=1"]
     # This runner tells what the last time has made, and then all was there.
-    assert by_beam(plan(inputs, tmp_path), tokenizer, settings(), options=options) == 0
+    found = by_beam(plan(inputs, tmp_path), tokenizer, settings(), options=options)
+    assert found == (0, 0)
     assert contents(tmp_path) == contents(folder)
 
 
@@ -220,9 +239,34 @@ class TestFaults:
 
   def test_files_that_only_workers_see(self, inputs, tokenizer, tmp_path, monkeypatch):
     # Workers that write to disks of their own.
-    monkeypatch.setattr(pretraining_shards, "make_if_missing", lambda *_: 7)
-    message = "--runner=DirectRunner ended as DONE, but 3 of 3 files are not here"
+    found = pretraining_shards.Made(7, 1)
+    monkeypatch.setattr(pretraining_shards, "make_if_missing", lambda *_: found)
+    message = "--runner=DirectRunner ended as DONE, but the files of 3 of 3 shards are"
     self.check(inputs, tokenizer, tmp_path, ValueError, message)
+
+  def test_older_files_where_only_workers_see_theirs(
+    self, inputs, tokenizer, made, tmp_path, monkeypatch
+  ):
+    folder, _ = made
+    (tmp_path / "here").mkdir()
+    for name, data in contents(folder).items():
+      (tmp_path / "here" / name).write_bytes(data)
+    recorded, num_calls = pretraining_shards.recorded_keys, itertools.count()
+
+    def first_seen_by_workers(shard):
+      return "of another seed" if next(num_calls) < 2 else recorded(shard)
+
+    monkeypatch.setattr(pretraining_shards, "recorded_keys", first_seen_by_workers)
+    message = "the files of 2 of 3 shards are not here, or older ones are"
+    files = self.check(inputs, tokenizer, tmp_path / "here", ValueError, message)
+    assert files == contents(folder)
+
+  def test_texts_of_blank_lines(self, tokenizer, tmp_path):
+    for number in range(3):
+      (tmp_path / f"text-{number}.txt").write_text("\n\n")
+    message = "text-2.txt: expected text, a sentence a line"
+    files = self.check(tmp_path, tokenizer, tmp_path / "out", ValueError, message)
+    assert files == {}
 
 
 def arguments(inputs, output, *more):
@@ -252,7 +296,7 @@ class TestScript:
     assert status == 0, log
     folder, count = made
     assert contents(output.parent) == contents(folder)
-    assert f"Wrote {count} total instances" in log
+    assert f"Wrote {count.instances} total instances\n" in log
     assert "Worker: severity" in log
 
   @needs_beam

@@ -95,7 +95,7 @@ class TestOneShard:
     assert log.count("*** Example ***") == 20
     assert "*** Reading from input files ***" in log
     assert "*** Writing to output files ***" in log
-    assert "Wrote 67 total instances" in log
+    assert "Wrote 67 total instances\n" in log
     assert "instances/s" in log
 
   def test_a_second_run_does_nothing_and_another_seed_does(self, inputs, tmp_path):
@@ -145,7 +145,7 @@ class TestShards:
         assert status == 0, one_log
         for name, values in read(tmp_path / "one").items():
           np.testing.assert_array_equal(values, found[name])
-    assert f"Wrote {total} total instances" in log
+    assert f"Wrote {total} total instances\n" in log
     assert log.count("*** Example ***") == 20
 
   def test_workers_change_nothing(self, inputs, made, tmp_path):
@@ -167,6 +167,12 @@ class TestShards:
     status, log = run(inputs, tmp_path / "a.tfrecord", num_shards=3)
     assert status == 0, log
     assert log.count("Made before") == 1
+    counts = [
+      len(read(tmp_path / f"a-0000{number}-of-00003.tfrecord")["input_ids"])
+      for number in (1, 2)
+    ]
+    told = f"Wrote {sum(counts)} total instances in 2 of 3 shards; the others were made"
+    assert told in log
     assert contents(tmp_path) == contents(folder)
 
   def test_names_for_each(self, inputs, made, tmp_path):
@@ -177,6 +183,35 @@ class TestShards:
     for number, name in enumerate("xyz"):
       expected = folder / f"a-{number:05d}-of-00003.tfrecord"
       assert (tmp_path / name).read_bytes() == expected.read_bytes()
+
+
+class TestFilesWithoutText:
+  @pytest.mark.parametrize("workers", [1, 2])
+  def test_their_shard_has_no_record(self, inputs, tmp_path, workers):
+    for number in (0, 2, 4):
+      write_text(tmp_path / f"{number}.txt", 5, number)
+    for number in (1, 3):
+      (tmp_path / f"{number}.txt").write_text("\n \n" * 400)
+    status, log = run(
+      inputs,
+      tmp_path / "a",
+      input_file=tmp_path / "*.txt",
+      num_shards=5,
+      num_workers=workers,
+    )
+    assert status == 0, log
+    sizes = [(tmp_path / f"a-{n:05}-of-00005").stat().st_size for n in range(5)]
+    assert [size > 0 for size in sizes] == [True, False, True, False, True]
+    assert log.count("has no text\n") == 2
+    assert f"{tmp_path}/3.txt has no text\n" in log
+
+  def test_they_change_nothing_for_others_of_their_shard(self, inputs, tmp_path):
+    write_text(tmp_path / "1.txt", 5, 1)
+    (tmp_path / "0.txt").write_text("")
+    for name, files in (("a", "1.txt"), ("b", "[01].txt")):
+      status, log = run(inputs, tmp_path / name, input_file=tmp_path / files)
+      assert status == 0, log
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 class TestPlan:
@@ -214,6 +249,8 @@ class TestPlan:
       (["a", "b"], ["x", "y", "z"], 2, "one for each of --num_shards=2, found 3"),
       (["a"], ["x", "x"], 1, "--output_file: expected new names.*found x"),
       (["a"], ["a"], 1, "--output_file: expected new names.*found a"),
+      (["a"], ["./a"], 1, "--output_file: expected new names.*found ./a"),
+      (["a-00001-of-00002", "b"], ["a"], 2, "found a-00001-of-00002 twice"),
     ],
   )
   def test_numbers_that_do_not_fit(self, inputs, outputs, count, message):
@@ -253,6 +290,10 @@ class TestFaults:
     message = "text.txt: expected text, a sentence a line"
     self.check(inputs, tmp_path, message, input_file=tmp_path / "text.txt")
 
+  def test_words_play_no_part(self, inputs, tmp_path):
+    message = "--word_boundaries=spaces needs --do_whole_word_mask or --nostatic_mas"
+    self.check(inputs, tmp_path, message, word_boundaries="spaces")
+
   def test_no_input(self, inputs, tmp_path):
     self.check(inputs, tmp_path, "--input_file is required", input_file=None)
 
@@ -276,6 +317,15 @@ class TestFaults:
     assert re.search(rf"File too large: '{tmp_path}/[ab]'$", last)
     assert "Traceback" not in process.stderr
     assert contents(tmp_path) == {}
+
+
+def test_help_lists_the_flags_of_all_groups():
+  status, log = runs.run(["--help"], "create_pretraining_data")
+  assert status == 1
+  for name in ("input_file", "vocab_file", "model_dir", "dupe_factor", "runner"):
+    assert re.search(rf"--(\[no\])?{name}:", log)
+  for name in ("output_dir", "init_checkpoint", "do_train"):
+    assert not re.search(rf"--(\[no\])?{name}:", log)
 
 
 class TestWarnings:
