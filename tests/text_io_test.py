@@ -1,5 +1,6 @@
 """Files: reading by line and by column, errors that name the place, whole writing."""
 
+import errno
 import gzip
 import json
 import os
@@ -94,6 +95,14 @@ class TestWrittenWhole:
       raise RuntimeError
     assert text_io.read_text(path) == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+  @pytest.mark.parametrize("name", ["there", None])
+  def test_a_full_disk_names_the_file(self, tmp_path, name):
+    path = str(tmp_path / "a")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+    with pytest.raises(OSError, match="No space") as caught, text_io.written_whole(path):
+      raise full
+    assert caught.value.filename == (name or path)
 
   def test_a_failed_block_by_path_leaves_nothing(self, tmp_path):
     path = str(tmp_path / "a.bin")

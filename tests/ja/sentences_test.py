@@ -116,7 +116,7 @@ class TestSplit:
 
   @pytest.mark.parametrize(
     "text",
-    ["「」あ。" * 50_000, "「" * 99_999 + "あ。" + "）" * 99_999, "「あ。" * 50_000],
+    ["「」あ。" * 50_000, "「" * 99_999 + "あ。あ" + "）" * 99_999, "「あ。" * 50_000],
     ids=["many held", "none that closes", "none closed"],
   )
   def test_many_brackets_take_no_quadratic_time(self, text):
