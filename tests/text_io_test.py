@@ -100,7 +100,10 @@ class TestWrittenWhole:
   def test_a_full_disk_names_the_file(self, tmp_path, name):
     path = str(tmp_path / "a")
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
-    with pytest.raises(OSError, match="No space") as caught, text_io.written_whole(path):
+    with (
+      pytest.raises(OSError, match="No space") as caught,
+      text_io.written_whole(path),
+    ):
       raise full
     assert caught.value.filename == (name or path)
 
