@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -131,6 +132,27 @@ class TestHead:
   def test_other_rows_are_encoded(self, results):
     _, logs = results
     assert "Encoding 48 rows" in logs["once"]
+
+
+class TestAContinuedRun:
+  def test_it_encodes_nothing_and_comes_to_the_same_bits(
+    self, inputs, directories, tmp_path
+  ):
+    whole, part = directories["once"], str(tmp_path / "part")
+    # As if it had been killed behind step 10.
+    shutil.copytree(whole, part, ignore=shutil.ignore_patterns("*ckpt-[12][!0]*"))
+    for name in os.listdir(part):
+      if name.startswith("model.ckpt-20"):
+        os.remove(f"{part}/{name}")
+    with open(f"{part}/checkpoint", "w") as writer:
+      writer.write('model_checkpoint_path: "model.ckpt-10"\n')
+    status, log = runs.run(
+      runs.arguments(inputs, part, trainable="head", head_dropout=0.3)
+    )
+    assert status == 0, log
+    assert "model.ckpt-10" in log
+    assert "48 rows were encoded before" in log
+    runs.assert_same(runs.arrays(whole), runs.arrays(part))
 
 
 class TestLastLayer:
