@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Makes the model that comes with the package: about three hours on two cores.
+#
+#   benchmarks/bert_ja_small.sh DATA WORK
+#
+# DATA holds aozora/aozora_sample.tar.gz, jaquad/{train,dev}/*.json and
+# livedoor/ldcc-20140209.tar.gz; the model is WORK/bert-ja-small. A run that was ended
+# goes on where it stopped when it is started again.
+set -euo pipefail
+data=$1 work=$2
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-$root/.venv/bin/python}
+bert_ja() { "$python" -m bert_ja "$@"; }
+
+# --- Text: the articles that livedoor's task is developed and tested on stay out ------
+
+mkdir -p "$work/text" "$work/held_out"
+bert_ja livedoor --archive="$data/livedoor/ldcc-20140209.tar.gz" --output_dir="$work/livedoor"
+bert_ja corpus --format=aozora --input="$data/aozora/aozora_sample.tar.gz" \
+  --output_file="$work/text/aozora.txt" --num_files=6 --min_characters=200
+bert_ja corpus --format=table --input="$work/livedoor/train.tsv" \
+  --output_file="$work/text/livedoor.txt" --num_files=2
+bert_ja corpus --format=squad --input="$data/jaquad/train/*.json" \
+  --output_file="$work/text/jaquad.txt"
+bert_ja corpus --format=squad --input="$data/jaquad/dev/*.json" \
+  --output_file="$work/held_out/jaquad.txt"
+
+# --- Vocabulary and configuration -----------------------------------------------------
+
+if ! test -e "$work/vocabulary/tokenizer_config.json"; then
+  bert_ja vocabulary --kind=sentencepiece --input_file="$work/text/*.txt" \
+    --vocab_size=14000 --max_sentences=400000 --output_dir="$work/vocabulary"
+fi
+cp "$root/benchmarks/configs/bert_ja_small.json" "$work/vocabulary/bert_config.json"
+
+# --- Records --------------------------------------------------------------------------
+
+records() { # name, length, predictions, passes, shards, text; more flags
+  "$python" "$root/create_pretraining_data.py" --model_dir="$work/vocabulary" \
+    --output_file="$work/records/$1_$2.tfrecord" --max_seq_length="$2" \
+    --max_predictions_per_seq="$3" --dupe_factor="$4" --num_shards="$5" \
+    --input_file="$6" --num_workers=2 "${@:7}"
+}
+modern="$work/text/livedoor*.txt,$work/text/jaquad.txt"
+for shape in "32 5 1 2" "128 20 2 5" "512 77 1 2"; do
+  read -r length predictions old_passes modern_passes <<< "$shape"
+  # Modern text is the smaller part of the corpus, and what the model is used on.
+  records aozora "$length" "$predictions" "$old_passes" 6 "$work/text/aozora*.txt" \
+    --nostatic_masking
+  records modern "$length" "$predictions" "$modern_passes" 3 "$modern" --nostatic_masking
+  records held_out "$length" "$predictions" 1 1 "$work/held_out/*.txt"
+done
+
+# --- Training: 8,192 pieces a step ----------------------------------------------------
+
+phase() { # length, predictions, batch, steps in all; more flags
+  "$python" "$root/run_pretraining.py" --model_dir="$work/vocabulary" --random_init \
+    --output_dir="$work/model" --do_train --do_eval --dynamic_masking \
+    --input_file="$work/records/aozora_$1-*.tfrecord,$work/records/modern_$1-*.tfrecord" \
+    --eval_file="$work/records/held_out_$1.tfrecord" --max_seq_length="$1" \
+    --max_predictions_per_seq="$2" --train_batch_size="$3" --num_train_steps="$4" \
+    --eval_batch_size="$3" --max_eval_steps=$((2560 / $3)) --eval_steps=200 \
+    --save_checkpoints_steps=200 --keep_checkpoint_max=2 --num_warmup_steps=400 \
+    --learning_rate=5e-4 --precision=bfloat16 --seed=1 "${@:5}"
+}
+phase 32 5 256 "${STEPS_32:-1600}" --lr_schedule=constant
+phase 128 20 64 "${STEPS_128:-6600}"
+phase 512 77 16 "${STEPS_512:-7000}"
+
+# --- The model as it is shipped -------------------------------------------------------
+
+bert_ja convert --input="$work/model" --output="$work/bert-ja-small" --format=tf1 \
+  --strip_optimizer --dtype=float16 --overwrite
+cp "$work"/model/learning_curve.{csv,png} "$work/bert-ja-small/"
