@@ -262,8 +262,15 @@ def save(
     The TF1 names that were written.
 
   Raises:
-    ValueError: none of the names has a counterpart.
+    ValueError: none of the names has a counterpart, or a head has hidden layers, which
+      no class there has.
   """
+  hidden = next((name for name in arrays if name.startswith("mlp/")), None)
+  if hidden:
+    raise ValueError(
+      f"{hidden} has no counterpart in Hugging Face's layout, whose classifiers have one "
+      "linear layer; a model of --head=mlp can be kept in TF1's layout alone"
+    )
   rows = {name: to_hugging_face_name(name) for name in arrays}
   written = [name for name, row in rows.items() if row]
   if not written:
