@@ -149,10 +149,13 @@ class Precision:
     compute: operands of `Dense` and of the two products of attention.
     activation: tensors between them. On CPU float32 even where products take
       bfloat16: elementwise bfloat16 is slow there.
+    one_pass: whether wide layers compile their elementwise work. It pays where there
+      is a backward pass; without one, a CPU has nothing from it but the compiling.
   """
 
   compute: tf.DType = tf.float32
   activation: tf.DType = tf.float32
+  one_pass: bool = True
 
   @classmethod
   def from_name(cls, name: str, on_cpu: bool = True) -> "Precision":
@@ -163,6 +166,10 @@ class Precision:
       )
     compute = tf.as_dtype(name)
     return cls(compute, tf.float32 if on_cpu else compute)
+
+  def in_one_pass(self, width: int) -> bool:
+    """Whether layers of this width use `one_pass`."""
+    return self.one_pass and one_pass.is_worth_it(width)
 
   def matmul(self, a: tf.Tensor, b: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
     """Matrix product over the last two axes, in `compute`."""
@@ -323,7 +330,7 @@ class Dense(tf.Module):
   def __call__(self, x: tf.Tensor) -> tf.Tensor:
     """[R, in] -> [R, out]; a wide activated layer returns the products' type."""
     compiled = _COMPILED.get(self.activation)
-    if compiled and one_pass.is_worth_it(min(self.kernel.shape)):
+    if compiled and self.precision.in_one_pass(min(self.kernel.shape)):
       bias = self.bias.read_value()
       return compiled(self.product(x), bias, self.precision.compute)
     product = tf.cast(self.product(x), self.precision.activation)
@@ -385,7 +392,8 @@ class SelfAttention(tf.Module):
   def __call__(self, x, mask_adder, stream):
     """[B * S, H] and mask [B, 1, 1, S] -> [B * S, H]."""
     size, num_heads = self.config.hidden_size, self.config.num_attention_heads
-    heads = self._heads_in_one_pass if one_pass.is_worth_it(size) else self._heads
+    in_one_pass = self.precision.in_one_pass(size)
+    heads = self._heads_in_one_pass if in_one_pass else self._heads
     # Scaled before the product: the query is smaller than the scores.
     scores = self.precision.matmul(
       heads(self.query, x, mask_adder, 1.0 / math.sqrt(size // num_heads)),
@@ -394,7 +402,7 @@ class SelfAttention(tf.Module):
     )  # [B, N, S, S]
     # As in the original: padding positions still act as queries; only keys are masked.
     dropout_prob = self.config.attention_probs_dropout_prob
-    if one_pass.is_worth_it(size):
+    if in_one_pass:
       dropout_prob, seed = _dropout_arguments(dropout_prob, stream)
       probs = one_pass.attention_probs(scores, mask_adder, dropout_prob, seed)
     else:
@@ -444,7 +452,7 @@ class ResidualOutput(tf.Module):
   def __call__(self, x, residual, stream):
     """[R, in] and [R, H] -> [R, H]."""
     norm = self.layer_norm
-    if not one_pass.is_worth_it(norm.gamma.shape[0]):
+    if not self.dense.precision.in_one_pass(norm.gamma.shape[0]):
       return norm(dropout(self.dense(x), self.dropout_prob, stream) + residual)
     return one_pass.residual_norm(
       self.dense.product(x),

@@ -156,7 +156,11 @@ class VectorModel:
     """
     self.config, self.tokenizer = config, tokenizer
     self._strategy = strategy or tf.distribute.get_strategy()
-    types = modeling.Precision.from_name(precision, distribution.on_cpu(self._strategy))
+    on_cpu = distribution.on_cpu(self._strategy)
+    types = modeling.Precision.from_name(precision, on_cpu)
+    # Where nothing is compiled, a batch can have any length.
+    self._any_length = on_cpu
+    types = dataclasses.replace(types, one_pass=not on_cpu)
     with self._strategy.scope(), tf.name_scope(""):
       self._model = modeling.BertModel(
         config, precision=types, use_one_hot_embeddings=use_one_hot_embeddings
@@ -238,9 +242,7 @@ class VectorModel:
   def _run(self, rows, lengths, options):
     """The device's results: [D] of each row, or [its pieces, L, H]."""
     order = input_pipeline.evaluation_rows(lengths, options.batch_size)
-    cuts = input_pipeline.batch_lengths(lengths, order, options.max_seq_length)
-    if distribution.is_tpu(self._strategy):  # which compiles for each length
-      cuts[:] = options.max_seq_length
+    cuts = self._cuts(lengths, order, options.max_seq_length)
     results = [None] * len(rows)
     for batch, cut in zip(order, cuts, strict=True):
       values = self._computed(self._features(rows, batch, cut), options)
@@ -250,6 +252,14 @@ class VectorModel:
           value = value[: lengths[row]].copy()  # a view would keep the whole batch
         results[row] = value
     return results
+
+  def _cuts(self, lengths, order, max_seq_length):
+    """Length S of each batch."""
+    if distribution.is_tpu(self._strategy):
+      return np.full(len(order), max_seq_length)
+    if self._any_length:
+      return np.where(order < 0, 0, lengths[order]).max(axis=1)
+    return input_pipeline.batch_lengths(lengths, order, max_seq_length)
 
   def _features(self, rows, batch, length):
     """ids, mask and segments, int32 [B, S] each; a row of no text has one piece."""

@@ -20,15 +20,16 @@ CONFIG = {
 }
 
 
-def write(directory, pooler=True):
+def write(directory, pooler=True, **changes):
   """Configuration, vocabulary, settings and weights, large enough to tell texts apart."""
   (directory / "vocab.txt").write_text(
     "\n".join([*published_models.SPECIALS, *WORDS]) + "\n"
   )
-  (directory / "bert_config.json").write_text(json.dumps(CONFIG))
+  config = {**CONFIG, **changes}
+  (directory / "bert_config.json").write_text(json.dumps(config))
   settings = {"tokenizer": "pretokenized"}
   (directory / "tokenizer_config.json").write_text(json.dumps(settings))
-  model = modeling.BertModel(modeling.BertConfig.from_dict(CONFIG))
+  model = modeling.BertModel(modeling.BertConfig.from_dict(config))
   draw = np.random.default_rng(5)
   arrays = {
     name: variable.numpy() + draw.normal(0, 0.3, variable.shape).astype(np.float32)

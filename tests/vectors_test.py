@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import encoder, vectors
+from bert_ja import encoder, one_pass, vectors
 from bert_ja.data import text_rows
 from tests import vector_model
 
@@ -144,7 +144,14 @@ class TestLongTexts:
 
 
 class TestBatches:
-  def test_have_sixteen_lengths_at_most(self, model):
+  @pytest.mark.parametrize(
+    ("any_length", "expected"),
+    # Where lengths are compiled for, there are sixteen at most: here steps of 8.
+    [(True, set(range(3, 41, 2)) | {40}), (False, {8, 16, 24, 32, 40})],
+  )
+  def test_have_the_length_of_their_longest_text(
+    self, model, monkeypatch, any_length, expected
+  ):
     shapes = []
     computed = model._computed
 
@@ -152,17 +159,13 @@ class TestBatches:
       shapes.append(features[0].shape)
       return computed(features, chosen)
 
+    monkeypatch.setattr(model, "_computed", record)
+    monkeypatch.setattr(model, "_any_length", any_length)
     texts = ["w1 " * count for count in range(60)]
-    model._computed = record
-    try:
-      encoded(model, texts, max_seq_length=40, batch_size=2)
-    finally:
-      del model._computed
-    assert {rows for rows, _ in shapes} == {2}
-    lengths = {length for _, length in shapes}
-    assert lengths == {8, 16, 24, 32, 40}
-    # Sixty texts in batches of two need thirty, none of them more than a step too long.
-    assert len(shapes) == 30
+    encoded(model, texts, max_seq_length=40, batch_size=2)
+    # Sixty texts in batches of two; the two shortest have two and three pieces.
+    assert [rows for rows, _ in shapes] == [2] * 30
+    assert {length for _, length in shapes} == expected
 
   def test_vectors_do_not_depend_on_the_batch(self, model):
     close(encoded(model, TEXTS, batch_size=64), encoded(model, TEXTS, batch_size=1))
@@ -194,6 +197,13 @@ class TestBatches:
 
 
 class TestDevices:
+  def test_on_a_cpu_wide_layers_compile_nothing(self, tmp_path, monkeypatch):
+    for name in ("split_heads", "attention_probs", "residual_norm"):
+      monkeypatch.setattr(one_pass, name, None)
+    directory = vector_model.write(tmp_path, hidden_size=128, intermediate_size=256)
+    found = encoded(encoder.load(str(directory)), ["w1 w2"])
+    assert np.isfinite(found).all()
+
   PROGRAM = """
 import sys
 import numpy as np
