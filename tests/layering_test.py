@@ -45,9 +45,10 @@ _ROWS = (
     "reporting",
     "run_queue+run_state",
     "train_step",
+    "two_tower",
   ),
   ("flags", "tasks", "estimator+training_loop+history", "encoder+vectors+extraction"),
-  ("comparison+comparison_file+comparison_plan",),
+  ("baselines", "comparison+comparison_file+comparison_plan", "pair_scoring"),
   ("job",),
   ("frozen_encoder",),
   ("commands", "__main__", *_SCRIPTS),
@@ -75,6 +76,7 @@ _FILES = sorted([*_ROOT.glob("*.py"), *_ROOT.glob("bert_ja/**/*.py")])
 # processes load: whoever starts one waits for them.
 _WITHOUT_TENSORFLOW = (
   "bert_ja.__main__",
+  "bert_ja.baselines",
   "bert_ja.commands",
   "bert_ja.comparison",
   "bert_ja.comparison_file",
@@ -95,6 +97,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.data.span_pieces",
   "bert_ja.data.span_windows",
   "bert_ja.data.text_rows",
+  "bert_ja.data.tower_features",
   "bert_ja.data.validation_split",
   "bert_ja.flags",
   "bert_ja.front_end_choice",

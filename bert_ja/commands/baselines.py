@@ -1,0 +1,163 @@
+"""Train and score simple classifiers that a model has to beat.
+
+    bert-ja baselines --task_name=livedoor --data_dir=livedoor --output_dir=out/baselines
+
+The data are those of run_classifier.py, and so are the files of each baseline's folder.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from bert_ja import front_ends
+from bert_ja.flags import (
+  command_line,
+  data_flags,
+  model_flags,
+  task_flags,
+  training_flags,
+)
+
+FLAGS = flags.FLAGS
+
+# Baseline -> the flag that it needs. The library has the names too, and loading it
+# would make --help slow.
+_NEEDS = {
+  "majority": None,
+  "tfidf_logistic": None,
+  "tfidf_boosting": None,
+  "encoder_logistic": "model_dir",
+  "vectors_logistic": "vectors_file",
+}
+
+
+def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
+  """Defines the flags of this command."""
+  task_flags.define(flag_values)
+  model_flags.define(flag_values, only=("model_dir", "output_dir"))
+  data_flags.define(flag_values, only=("max_seq_length",))
+  training_flags.define(flag_values, only=("seed",))
+  flags.DEFINE_list(
+    "baselines",
+    None,
+    f"Some of {', '.join(_NEEDS)}; by default all for which there is input: "
+    "encoder_logistic takes the vectors of --model_dir, vectors_logistic those of "
+    "--vectors_file.",
+    flag_values,
+  )
+  flags.DEFINE_enum(
+    "tokenizer",
+    "tohoku",
+    [n for n, way in front_ends.FRONT_ENDS.items() if way.pieces != "sentencepiece"],
+    "Words for TF-IDF: tohoku's are NFKC and MeCab's, google's fit Western languages. "
+    "The model of --model_dir keeps its own.",
+    flag_values,
+  )
+  flags.DEFINE_integer(
+    "max_features",
+    None,
+    "TF-IDF: the most frequent words that count; by default 750 for gradient boosting, "
+    "all for logistic regression.",
+    1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_integer(
+    "num_estimators",
+    200,
+    "Rounds of gradient boosting, each with a tree a label.",
+    1,
+    flag_values=flag_values,
+  )
+  flags.DEFINE_enum(
+    "pooling",
+    "mean",
+    ["cls", "mean", "max", "pooler"],
+    "encoder_logistic: how a text's vectors become one.",
+    flag_values,
+  )
+  flags.DEFINE_list(
+    "vectors_file",
+    None,
+    "vectors_logistic: .npy files with a vector for each row, of train, dev and test "
+    "(without the sets that are not scored), such as train.npy,dev.npy,test.npy.",
+    flag_values,
+  )
+
+
+def main(argv: Sequence[str]) -> None:
+  """Reads the data, trains, writes the results and shows the summary."""
+  del argv
+  command_line.require(FLAGS, "task_name", "data_dir", "output_dir")
+  names = choose()
+  from bert_ja import baselines
+
+  given = [split for split in ("dev", "test") if FLAGS[f"{split}_file"].value]
+  processor = task_flags.get_processor(None, FLAGS)
+  data = baselines.read_data(processor, FLAGS.data_dir, given)
+  inputs = baselines.Inputs(
+    words=front_ends.words_of(FLAGS.tokenizer) if _any(names, "tfidf") else None,
+    encode=create_encoder().encode if _any(names, "encoder") else None,
+    vectors=baselines.read_vectors(FLAGS.vectors_file, data)
+    if _any(names, "vectors")
+    else None,
+  )
+  options = baselines.Options(FLAGS.max_features, FLAGS.num_estimators, FLAGS.seed)
+  results = baselines.run(names, data, inputs, options, FLAGS.output_dir)
+  print(baselines.summary_table(results), end="", flush=True)
+
+
+def choose() -> list[str]:
+  """The baselines to train.
+
+  Raises:
+    ValueError: one is not known, is named twice or lacks its input; or input is given
+      for one that is not named.
+  """
+  names = FLAGS.baselines
+  has_input = {
+    name: flag is None or bool(FLAGS[flag].value) for name, flag in _NEEDS.items()
+  }
+  if not names:
+    return [name for name in _NEEDS if has_input[name]]
+  for place, name in enumerate(names):
+    if name not in _NEEDS or name in names[:place]:
+      fault = "is named twice" if name in _NEEDS else "is not known"
+      raise ValueError(
+        f"--baselines: {name!r} {fault}; expected some of {', '.join(_NEEDS)}"
+      )
+    if not has_input[name]:
+      raise ValueError(f"--baselines: {name} needs --{_NEEDS[name]}")
+  for name, flag in _NEEDS.items():
+    if flag and has_input[name] and name not in names:
+      raise ValueError(
+        f"--{flag} is for {name}, which --baselines={','.join(names)} leaves out; name "
+        "it there or leave the flag out"
+      )
+  return list(names)
+
+
+def create_encoder() -> Any:
+  """The `encoder.Encoder` that the flags ask for.
+
+  Raises:
+    ValueError: there is no such model.
+  """
+  from bert_ja import model_files
+
+  # What is missing is told before TensorFlow starts, and before other baselines train.
+  model_files.find(FLAGS.model_dir, weights=False)
+  command_line.import_tensorflow()
+  from bert_ja import encoder
+
+  length = FLAGS.max_seq_length if FLAGS["max_seq_length"].present else None
+  return encoder.Encoder(FLAGS.model_dir, pooling=FLAGS.pooling, max_seq_length=length)
+
+
+def _any(names, prefix):
+  return any(name.startswith(prefix) for name in names)
+
+
+if __name__ == "__main__":
+  define_flags()
+  command_line.run(main)
