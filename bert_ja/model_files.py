@@ -68,10 +68,10 @@ def find(path: str, weights: bool = True, given: Collection[str] = ()) -> ModelF
   model_dir, init_checkpoint = path, None
   if not text_io.isdir(path):
     if not (text_io.exists(f"{path}.index") or text_io.exists(path)):
+      here = " or ".join(shipped_models.names())
       raise ValueError(
-        f"{path} does not exist; give a model's directory, the TF1 prefix or weight "
-        f"file in it, or the name of a model that is here already: "
-        f"{', '.join(shipped_models.names())}"
+        f"{path} does not exist; give a model's directory, or the TF1 prefix or weight "
+        f"file in it{here and f', or {here}, which is here already'}"
       )
     model_dir, init_checkpoint = os.path.dirname(path) or ".", path
   names = text_io.listdir(model_dir)
