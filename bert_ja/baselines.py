@@ -7,7 +7,7 @@ import csv
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,7 @@ from sklearn import (
   preprocessing,
 )
 
-from bert_ja import reporting, text_io
-from bert_ja.data import pair_features
+from bert_ja import baseline_data, reporting, text_io
 from bert_ja.tasks import sentence
 
 # The slowest last.
@@ -38,24 +37,6 @@ NAMES = (
 # Of the published baseline for livedoor (contract B-36).
 _BOOSTING_WORDS = 750
 _SCORES = {"accuracy": "accuracy", "f1_macro": "macro F1"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-  """A task's rows.
-
-  Attributes:
-    label_list: C labels.
-    examples: `InputExample`s of "train", and of "dev" and "test" if they are scored.
-  """
-
-  label_list: list[str]
-  examples: dict[str, list[Any]]
-
-  @property
-  def scored(self) -> list[str]:
-    """Names of the sets that are scored."""
-    return [name for name in self.examples if name != "train"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,108 +86,9 @@ class Result:
   seconds: float
 
 
-def read_data(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
-  """Reads a task's sets: train, and those of dev and test whose labels are known.
-
-  Args:
-    processor: the task's `DataProcessor`.
-    data_dir: its data.
-    required: sets that must be there; others may be missing, and the log tells.
-
-  Raises:
-    FileNotFoundError: the train set or a required one is missing.
-    ValueError: there is nothing to score, or a label is not in the list.
-  """
-  examples = {"train": processor.get_train_examples(data_dir)}
-  label_list = list(processor.get_labels())
-  readers = {"dev": processor.get_dev_examples}
-  if processor.test_labels_are_known:
-    readers["test"] = processor.get_test_examples
-  else:
-    logging.info("The test set is not scored: the task's files lack its labels")
-  for name, read in readers.items():
-    try:
-      rows = read(data_dir)
-    except (FileNotFoundError, NotImplementedError) as error:
-      if name in required:
-        raise
-      logging.warning("The %s set is not scored: %s", name, error)
-      continue
-    if any(row.label is None for row in rows):
-      logging.warning("The %s set is not scored: some of its rows lack labels", name)
-      continue
-    examples[name] = rows
-  if len(examples) == 1:
-    raise ValueError(
-      f"--data_dir={data_dir} has neither a dev nor a test set with labels; baselines "
-      "need one to be scored on"
-    )
-  for rows in examples.values():
-    pair_features.check_labels(rows, label_list)
-  return Data(label_list, examples)
-
-
-def read_vectors(paths: Sequence[str], data: Data) -> dict[str, np.ndarray]:
-  """Vectors from outside, a row for each row of a set.
-
-  Args:
-    paths: .npy files, float [R, D], of train, then of the scored sets.
-    data: the task's rows.
-
-  Raises:
-    FileNotFoundError: a file is missing.
-    ValueError: another number of files than of sets, of rows than in a set, of columns
-      than in the train set; or values that are no finite numbers.
-  """
-  if len(paths) != len(data.examples):
-    raise ValueError(
-      f"--vectors_file names {len(paths)} files; expected {len(data.examples)}, of "
-      f"the sets {', '.join(data.examples)} in this order"
-    )
-  found = {}
-  for path, (name, rows) in zip(paths, data.examples.items(), strict=True):
-    values = found[name] = _read_array(path)
-    if len(values) != len(rows):
-      raise ValueError(
-        f"--vectors_file: {path} has {len(values)} rows, the {name} set {len(rows)}; "
-        "make a vector for each row, in their order"
-      )
-    size = found["train"].shape[1]
-    if values.shape[1] != size:
-      raise ValueError(
-        f"--vectors_file: {path} has vectors of {values.shape[1]} numbers, those of "
-        f"{paths[0]} have {size}; make them in the same way"
-      )
-  return found
-
-
-def _read_array(path):
-  """The array of a file: finite numbers, [R, D]."""
-  with text_io.open_file(path, "rb") as reader:
-    try:
-      values = np.load(reader, allow_pickle=False)
-    except (ValueError, EOFError):
-      raise ValueError(
-        f"--vectors_file: {path} is no whole .npy file of numbers; write one with "
-        "numpy.save"
-      ) from None
-  is_array = isinstance(values, np.ndarray)  # Not so where the file is an .npz.
-  if not is_array or values.ndim != 2 or values.dtype.kind not in "fiu":
-    what = f"{values.dtype} {list(values.shape)}" if is_array else "several arrays"
-    raise ValueError(
-      f"--vectors_file: {path}: expected numbers [rows, size of a vector], found {what}"
-    )
-  bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-  if bad.size:
-    raise ValueError(
-      f"--vectors_file: {path}: row {bad[0]} (from 0) has numbers that are not finite"
-    )
-  return values
-
-
 def run(
   names: Sequence[str],
-  data: Data,
+  data: baseline_data.Data,
   inputs: Inputs,
   options: Options,
   output_dir: str,
@@ -218,7 +100,7 @@ def run(
 
   Args:
     names: some of `NAMES`, whose inputs are there.
-    data: see `read_data`.
+    data: see `baseline_data.read`.
     inputs: see there.
     options: see there.
     output_dir: created if missing.
@@ -302,12 +184,10 @@ def tfidf(
 
 
 def encoded(
-  data: Data, encode: Callable[[Sequence[str]], np.ndarray]
+  data: baseline_data.Data, encode: Callable[[Sequence[str]], np.ndarray]
 ) -> dict[str, np.ndarray]:
   """An encoder's vectors [R, D] of each set, of pairs as `combine` makes them."""
-  return {
-    name: combine(*map(encode, texts)) for name, texts in _columns_of(data).items()
-  }
+  return {name: combine(*map(encode, texts)) for name, texts in data.columns().items()}
 
 
 def combine(first: Any, second: Any = None) -> Any:
@@ -327,19 +207,9 @@ def combine(first: Any, second: Any = None) -> Any:
   return np.hstack([first, second, np.abs(first - second), first * second])
 
 
-def _columns_of(data):
-  """{set: [first texts], or [first, second texts]}: one pair makes all rows pairs."""
-  pairs = any(row.text_b for rows in data.examples.values() for row in rows)
-  return {
-    name: [[row.text_a for row in rows]]
-    + ([[row.text_b or "" for row in rows]] if pairs else [])
-    for name, rows in data.examples.items()
-  }
-
-
 def _split(data, words):
   """The columns of each set, each text as a list of words."""
-  columns = _columns_of(data)
+  columns = data.columns()
   total = sum(len(texts) for parts in columns.values() for texts in parts)
   with reporting.Progress(total, "text", "words") as progress:
 
@@ -358,10 +228,6 @@ def _nothing(data):
   return {name: np.zeros([len(rows), 1]) for name, rows in data.examples.items()}
 
 
-def _labels(data, name):
-  return np.array(pair_features.check_labels(data.examples[name], data.label_list))
-
-
 def _check_two_labels(names, data):
   labels = {row.label for row in data.examples["train"]}
   if len(labels) < 2 and set(names) != {"majority"}:
@@ -373,7 +239,7 @@ def _check_two_labels(names, data):
 
 def _probabilities(classifier, features, data):
   """Float [R, C] for each scored set; 0 for labels that the train set lacks."""
-  classifier.fit(features["train"], _labels(data, "train"))
+  classifier.fit(features["train"], data.label_ids("train"))
   found = {}
   for name in data.scored:
     found[name] = np.zeros([len(data.examples[name]), len(data.label_list)])
@@ -386,7 +252,7 @@ def _write(directory, data, probabilities):
   text_io.makedirs(directory)
   scores = {}
   for name, rows in probabilities.items():
-    labels = _labels(data, name)
+    labels = data.label_ids(name)
     # A label that the train set lacks has no probability, and the loss stays finite.
     least = np.finfo(np.float32).eps
     losses = -np.log(np.maximum(rows[np.arange(len(rows)), labels], least))

@@ -90,15 +90,15 @@ def main(argv: Sequence[str]) -> None:
   del argv
   command_line.require(FLAGS, "task_name", "data_dir", "output_dir")
   names = choose()
-  from bert_ja import baselines
+  from bert_ja import baseline_data, baselines
 
   given = [split for split in ("dev", "test") if FLAGS[f"{split}_file"].value]
   processor = task_flags.get_processor(None, FLAGS)
-  data = baselines.read_data(processor, FLAGS.data_dir, given)
+  data = baseline_data.read(processor, FLAGS.data_dir, given)
   inputs = baselines.Inputs(
     words=front_ends.words_of(FLAGS.tokenizer) if _any(names, "tfidf") else None,
     encode=create_encoder().encode if _any(names, "encoder") else None,
-    vectors=baselines.read_vectors(FLAGS.vectors_file, data)
+    vectors=baseline_data.read_vectors(FLAGS.vectors_file, data)
     if _any(names, "vectors")
     else None,
   )

@@ -187,6 +187,7 @@ def test_help_loads_no_learner(monkeypatch, tmp_path):
   assert "imported" not in done.stderr
 
 
+@pytest.mark.slow
 def test_baselines_of_words_load_no_tensorflow(monkeypatch, data_dir, tmp_path):
   (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported')\n")
   monkeypatch.setenv("PYTHONPATH", str(tmp_path))

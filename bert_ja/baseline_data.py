@@ -1,0 +1,149 @@
+"""What baselines are trained and scored on: a task's rows, and vectors from outside.
+
+R rows, C classes, D numbers of a vector.
+"""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from bert_ja import text_io
+from bert_ja.data import pair_features
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+  """A task's rows.
+
+  Attributes:
+    label_list: C labels.
+    examples: `InputExample`s of "train", and of "dev" and "test" if they are scored.
+  """
+
+  label_list: list[str]
+  examples: dict[str, list[Any]]
+
+  @property
+  def scored(self) -> list[str]:
+    """Names of the sets that are scored."""
+    return [name for name in self.examples if name != "train"]
+
+  def label_ids(self, name: str) -> np.ndarray:
+    """Int [R] of a set.
+
+    Raises:
+      ValueError: a label is not in the list.
+    """
+    return np.array(pair_features.check_labels(self.examples[name], self.label_list))
+
+  def columns(self) -> dict[str, list[list[str]]]:
+    """Of each set the first texts, and of pairs the second: one makes all rows pairs."""
+    pairs = any(row.text_b for rows in self.examples.values() for row in rows)
+    return {
+      name: [[row.text_a for row in rows]]
+      + ([[row.text_b or "" for row in rows]] if pairs else [])
+      for name, rows in self.examples.items()
+    }
+
+
+def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
+  """Reads a task's sets: train, and those of dev and test whose labels are known.
+
+  Args:
+    processor: the task's `DataProcessor`.
+    data_dir: its data.
+    required: sets that must be there; others may be missing, and the log tells.
+
+  Raises:
+    FileNotFoundError: the train set or a required one is missing.
+    ValueError: there is nothing to score, or a label is not in the list.
+  """
+  examples = {"train": processor.get_train_examples(data_dir)}
+  label_list = list(processor.get_labels())
+  readers = {"dev": processor.get_dev_examples}
+  if processor.test_labels_are_known:
+    readers["test"] = processor.get_test_examples
+  else:
+    logging.info("The test set is not scored: the task's files lack its labels")
+  for name, read in readers.items():
+    try:
+      rows = read(data_dir)
+    except (FileNotFoundError, NotImplementedError) as error:
+      if name in required:
+        raise
+      logging.warning("The %s set is not scored: %s", name, error)
+      continue
+    if any(row.label is None for row in rows):
+      logging.warning("The %s set is not scored: some of its rows lack labels", name)
+      continue
+    examples[name] = rows
+  if len(examples) == 1:
+    raise ValueError(
+      f"--data_dir={data_dir} has neither a dev nor a test set with labels; baselines "
+      "need one to be scored on"
+    )
+  data = Data(label_list, examples)
+  for name in examples:
+    data.label_ids(name)
+  return data
+
+
+def read_vectors(paths: Sequence[str], data: Data) -> dict[str, np.ndarray]:
+  """Vectors from outside, a row for each row of a set.
+
+  Args:
+    paths: .npy files, float [R, D], of train, then of the scored sets.
+    data: the task's rows.
+
+  Raises:
+    FileNotFoundError: a file is missing.
+    ValueError: another number of files than of sets, of rows than in a set, of columns
+      than in the train set; or values that are no finite numbers.
+  """
+  if len(paths) != len(data.examples):
+    raise ValueError(
+      f"--vectors_file names {len(paths)} files; expected {len(data.examples)}, of "
+      f"the sets {', '.join(data.examples)} in this order"
+    )
+  found = {}
+  for path, (name, rows) in zip(paths, data.examples.items(), strict=True):
+    values = found[name] = _read_array(path)
+    if len(values) != len(rows):
+      raise ValueError(
+        f"--vectors_file: {path} has {len(values)} rows, the {name} set {len(rows)}; "
+        "make a vector for each row, in their order"
+      )
+    size = found["train"].shape[1]
+    if values.shape[1] != size:
+      raise ValueError(
+        f"--vectors_file: {path} has vectors of {values.shape[1]} numbers, those of "
+        f"{paths[0]} have {size}; make them in the same way"
+      )
+  return found
+
+
+def _read_array(path):
+  """The array of a file: finite numbers, [R, D]."""
+  with text_io.open_file(path, "rb") as reader:
+    try:
+      values = np.load(reader, allow_pickle=False)
+    except (ValueError, EOFError):
+      raise ValueError(
+        f"--vectors_file: {path} is no whole .npy file of numbers; write one with "
+        "numpy.save"
+      ) from None
+  is_array = isinstance(values, np.ndarray)  # Not so where the file is an .npz.
+  if not is_array or values.ndim != 2 or values.dtype.kind not in "fiu":
+    what = f"{values.dtype} {list(values.shape)}" if is_array else "several arrays"
+    raise ValueError(
+      f"--vectors_file: {path}: expected numbers [rows, size of a vector], found {what}"
+    )
+  bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+  if bad.size:
+    raise ValueError(
+      f"--vectors_file: {path}: row {bad[0]} (from 0) has numbers that are not finite"
+    )
+  return values
