@@ -48,7 +48,11 @@ _ROWS = (
     "two_tower",
   ),
   ("flags", "tasks", "estimator+training_loop+history", "encoder+vectors+extraction"),
-  ("baselines+baseline_data", "comparison+comparison_file+comparison_plan", "pair_scoring"),
+  (
+    "baselines+baseline_data",
+    "comparison+comparison_file+comparison_plan",
+    "pair_scoring",
+  ),
   ("job",),
   ("frozen_encoder",),
   ("commands", "__main__", *_SCRIPTS),
