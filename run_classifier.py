@@ -8,6 +8,7 @@ from bert_ja.flags import (
   data_flags,
   head_flags,
   model_flags,
+  pair_flags,
   runtime_flags,
   task_flags,
   tokenizer_flags,
@@ -20,6 +21,7 @@ _FLAG_GROUPS = (
   tokenizer_flags,
   task_flags,
   head_flags,
+  pair_flags,
   data_flags,
   training_flags,
   runtime_flags,
@@ -80,11 +82,12 @@ def create_model(
   precision=None,
   use_one_hot_embeddings=False,
   head=None,
+  pair=None,
 ):
   """Encoder and classification head, with fresh variables."""
-  from bert_ja import heads, modeling
+  from bert_ja import heads, modeling, two_tower
 
-  return heads.SentenceClassifier(
+  arguments = (
     bert_config,
     num_labels,
     seed,
@@ -92,6 +95,9 @@ def create_model(
     use_one_hot_embeddings,
     head or heads.HeadOptions(),
   )
+  if pair:
+    return two_tower.TwoTower(*arguments, pair)
+  return heads.SentenceClassifier(*arguments)
 
 
 def model_fn_builder(
@@ -105,6 +111,7 @@ def model_fn_builder(
   use_one_hot_embeddings=False,
   trainable=lambda name: True,
   head=None,
+  pair=None,
 ):
   """What an Estimator calls to make a classifier.
 
@@ -119,6 +126,7 @@ def model_fn_builder(
     use_one_hot_embeddings: look words up by a matrix product (TPU).
     trainable: name -> whether a variable is trained.
     head: heads.HeadOptions; one linear layer by default.
+    pair: two_tower.PairOptions; None for one sequence of both texts.
   """
   import tensorflow as tf
 
@@ -137,7 +145,7 @@ def model_fn_builder(
 
   return run_config.model_fn_of(
     lambda: create_model(
-      bert_config, num_labels, seed, precision, use_one_hot_embeddings, head
+      bert_config, num_labels, seed, precision, use_one_hot_embeddings, head, pair
     ),
     loss_fn,
     predict_fn,
@@ -177,8 +185,8 @@ class ClassifierJob(job.Job):
   path_flags = ("data_dir", "output_dir")
 
   def read(self):
-    from bert_ja.data import pair_features
-
+    self.pair = pair_flags.read(FLAGS)
+    self.features = pair_flags.features(FLAGS)
     # A trained model keeps its labels; training takes those of its data.
     labels = None if FLAGS.do_train else self.files.task.get("labels")
     self.processor = task_flags.get_processor(labels, FLAGS)
@@ -187,7 +195,7 @@ class ClassifierJob(job.Job):
     if FLAGS.do_predict:
       self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
     for rows in self.examples.values():
-      pair_features.check_labels(rows, self.label_list)
+      self.features.check_labels(rows, self.label_list)
     return len(self.examples.get("train", ()))
 
   def _read_training_and_dev_set(self):
@@ -214,7 +222,9 @@ class ClassifierJob(job.Job):
   def task_description(self):
     return {
       "labels": self.label_list,
-      "flags": task_flags.recorded(FLAGS) | head_flags.recorded(FLAGS),
+      "flags": task_flags.recorded(FLAGS)
+      | head_flags.recorded(FLAGS)
+      | pair_flags.recorded(FLAGS),
     }
 
   def model_fn(self, optimizer_fn, options):
@@ -229,18 +239,18 @@ class ClassifierJob(job.Job):
         outputs, self.label_list, FLAGS.eval_batch_size
       ),
       head=head_flags.read(FLAGS),
+      pair=self.pair,
       **options,
     )
 
   def input_fn(self, split):
     from bert_ja import reporting
-    from bert_ja.data import pair_features
 
     examples = self.examples[split]
     path = self.output_path(f"{split}.tf_record")
     with reporting.Progress(len(examples), "example", f"tokenize {split}") as progress:
       self.chief_first(
-        lambda: pair_features.cached_features(
+        lambda: self.features.cached_features(
           examples,
           self.label_list,
           FLAGS.max_seq_length,
@@ -250,7 +260,7 @@ class ClassifierJob(job.Job):
           progress=progress.update_to,
         )
       )
-    spec = pair_features.feature_spec(FLAGS.max_seq_length)
+    spec = self.features.feature_spec(FLAGS.max_seq_length)
     logging.info("*** Features ***")
     for name in sorted(spec):
       logging.info("  name = %s, shape = %s", name, ["?", *spec[name].shape])
@@ -299,6 +309,11 @@ class ClassifierJob(job.Job):
 
 class HeadJob(frozen_encoder.FrozenEncoder, ClassifierJob):
   """A classifier of which the head alone is trained."""
+
+  @property
+  def evaluation_batches_in_one(self):
+    """One where vectors of all pieces fill the memory."""
+    return 1 if self.pair and self.pair.of_pieces else super().evaluation_batches_in_one
 
 
 if __name__ == "__main__":

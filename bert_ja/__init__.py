@@ -19,6 +19,7 @@ __getattr__ = lazy.names(
     "InputExample": "bert_ja.tasks.base",
     "MaskFiller": "bert_ja.mask_filling",
     "ModelSpec": "bert_ja.run_config",
+    "PairScorer": "bert_ja.pair_scoring",
     "RunConfig": "bert_ja.run_config",
     "create_optimizer": "bert_ja.optimization",
     "init_from_checkpoint": "bert_ja.checkpoint",

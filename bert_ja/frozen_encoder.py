@@ -1,8 +1,9 @@
 """Training of a head alone: the frozen encoder runs once for each row, not each epoch.
 
 The model stays the whole classifier, so that checkpoints are complete and all that reads
-them works on. Only its batches change: they hold vectors (`pooled_output`, which a
-`heads.SentenceClassifier` takes in place of texts) that were computed before.
+them works on. Only its batches change: they hold vectors (`pooled_output`, which
+`heads.SentenceClassifier` and `two_tower.TwoTower` take in place of texts) that were
+computed before. A text that occurs in many rows is encoded once.
 """
 
 import dataclasses
@@ -20,9 +21,7 @@ from bert_ja.flags import data_flags
 
 _TEXT_FEATURES = ("input_ids", "input_mask", "segment_ids")
 # Part of the key: changes with what is stored for the same rows.
-_FORMAT = 1
-# An evaluation of vectors is cheap, its calls of the device are not.
-_EVALUATION_BATCHES_IN_ONE = 64
+_FORMAT = 2
 
 
 class FrozenEncoder(job.Job):
@@ -30,10 +29,18 @@ class FrozenEncoder(job.Job):
 
   Unlike in the original, a row has the same vector in every epoch: there is no dropout
   inside the encoder, only in the head.
+
+  Attributes:
+    evaluation_batches_in_one: an evaluation of vectors is cheap, its calls of the
+      device are not.
   """
+
+  evaluation_batches_in_one = 64
 
   def model_fn(self, optimizer_fn: Callable[[], Any], options: Mapping[str, Any]):
     """That of the other job; rows of texts become vectors, rows of vectors outputs."""
+    import tensorflow as tf
+
     original = super().model_fn(optimizer_fn, options)
 
     def model_fn(mode):
@@ -43,7 +50,11 @@ class FrozenEncoder(job.Job):
       def predict_fn(features):
         if "pooled_output" in features:
           return spec.predict_fn(features)
-        return {"pooled_output": spec.module.encode(features)}
+        vectors = spec.module.encode(features)
+        if vectors.shape.rank == 3:  # of pieces [B, S, H]: batches differ in S
+          missing = self.flags.max_seq_length - tf.shape(vectors)[1]
+          vectors = tf.pad(vectors, [[0, 0], [0, missing], [0, 0]])
+        return {"pooled_output": vectors}
 
       return dataclasses.replace(spec, predict_fn=predict_fn)
 
@@ -52,7 +63,8 @@ class FrozenEncoder(job.Job):
   def batch_sizes(self) -> tuple[int, int, int]:
     """Those of the flags, larger where only vectors are computed, or from vectors."""
     train, evaluation, prediction = super().batch_sizes()
-    return train, evaluation * _EVALUATION_BATCHES_IN_ONE, max(prediction, train)
+    evaluation *= self.evaluation_batches_in_one
+    return train, evaluation, max(prediction, train)
 
   def record_input_fn(
     self, path: str, split: str, spec: Mapping[str, Any], pad: bool = False
@@ -63,19 +75,19 @@ class FrozenEncoder(job.Job):
     from bert_ja.data import feature_cache, input_pipeline, records
 
     rows = records.read_records(path, spec)
-    texts = {name: rows.pop(name) for name in _TEXT_FEATURES}
+    texts, places = _different({name: rows.pop(name) for name in _TEXT_FEATURES})
     file = self.output_path(f"{split}.vectors.npy")
     store = feature_cache.Store(file, self._key(texts), self.flags.cache_dir)
     # Encoding takes all workers, so that all have to find the same.
     kept = self.chief_first(store.reuse)
     if kept:
-      logging.info("%d rows were encoded before: %s", len(rows["label_ids"]), kept)
+      logging.info("%d rows were encoded before: %s", len(texts["input_ids"]), kept)
     else:
       vectors = self._encode(texts, pad)
       if self.estimator.is_chief:
         store.fill(lambda: _write(file, vectors))
       self.estimator.wait_for_workers()
-    rows["pooled_output"] = _read(file)
+    rows["pooled_output"] = _read(file)[places]
     # Vectors have no length: one position each.
     rows["input_mask"] = np.ones([len(rows["label_ids"]), 1], np.int32)
     options = input_pipeline.BatchOptions(pad_to_max_length=True)
@@ -84,7 +96,7 @@ class FrozenEncoder(job.Job):
     return input_fn if is_training else _made_once(input_fn)
 
   def _encode(self, texts, pad):
-    """Vectors of all rows: float32 [R, H]."""
+    """Vectors of texts: float32 [T, H], or [T, S, H]."""
     import numpy as np
 
     from bert_ja import reporting
@@ -123,11 +135,37 @@ class FrozenEncoder(job.Job):
     from bert_ja import checkpoint
 
     settings = [_FORMAT, self.flags.precision, self.config.to_dict()]
+    settings.append(self._classifier.vectors)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, variable in checkpoint.named_variables(self._classifier.bert).items():
       digest.update(name.encode())
       digest.update(variable.numpy().tobytes())
     return digest
+
+
+def _different(texts):
+  """Texts without repetitions, and where each row's are among them.
+
+  Args:
+    texts: {name: int [R, S], or [R, 2, S] for two texts a row}.
+
+  Returns:
+    ({name: [T, S]} in the order of first occurrence, places: int [R] or [R, 2]).
+  """
+  import numpy as np
+
+  shape = texts["input_ids"].shape
+  flat = {name: array.reshape(-1, shape[-1]) for name, array in texts.items()}
+  numbers = {}
+  places = np.array(
+    [
+      numbers.setdefault(row.tobytes(), len(numbers))
+      for row in np.concatenate(list(flat.values()), axis=1)
+    ]
+  )
+  _, first = np.unique(places, return_index=True)
+  flat = {name: array[first] for name, array in flat.items()}
+  return flat, places.reshape(shape[:-1])
 
 
 def _made_once(input_fn):

@@ -91,7 +91,12 @@ class SentenceClassifier(tf.Module):
   """One of C classes for a row: encoder, pooler, head (contract A-44, A-98).
 
   Variables besides the encoder's: those of a `VectorClassifier`.
+
+  Attributes:
+    vectors: which vectors `encode` gives.
   """
+
+  vectors = "pooler"
 
   def __init__(
     self,

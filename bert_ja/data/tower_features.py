@@ -1,0 +1,103 @@
+"""Two texts to two rows of ids: what `two_tower.TwoTower` takes.
+
+The functions stand in for those of `pair_features`, by their names.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from absl import logging
+
+from bert_ja.data import feature_cache, pair_features, records
+
+# Part of the cache key: changes with what is stored for the same texts.
+_CACHE_FORMAT = 1
+_TEXT_FEATURES = ("input_ids", "input_mask", "segment_ids")
+
+
+def check_labels(
+  examples: Sequence[pair_features.InputExample], label_list: Sequence[str]
+) -> list[int]:
+  """`pair_features.check_labels`, and that each row has two texts.
+
+  Raises:
+    ValueError: a row has one text; the message names its place.
+  """
+  for example in examples:
+    if example.text_b is None:
+      raise ValueError(
+        f"{example.source or f'example {example.guid}'}: --pair_model=two_tower "
+        "compares two texts, this row has one; choose a task of pairs, or "
+        "--pair_model=joint"
+      )
+  return pair_features.check_labels(examples, label_list)
+
+
+def feature_spec(max_seq_length: int) -> dict[str, records.Feature]:
+  """What a record holds: those of `pair_features`, texts as [2, S]."""
+  spec = pair_features.feature_spec(max_seq_length)
+  texts = records.Feature((2, max_seq_length), flag="max_seq_length")
+  return spec | dict.fromkeys(_TEXT_FEATURES, texts)
+
+
+def cached_features(
+  examples: Sequence[pair_features.InputExample],
+  label_list: Sequence[str],
+  max_seq_length: int,
+  tokenizer: Any,
+  output_file: str,
+  cache_dir: str | None = None,
+  progress: pair_features.Progress | None = None,
+) -> bool:
+  """Converts examples to a TFRecord file, unless it is there already.
+
+  Args:
+    examples: pairs of texts.
+    label_list: the labels of the task.
+    max_seq_length: S, of each text with [CLS] and [SEP]. Longer ones are cut.
+    tokenizer: the tokenizer.
+    output_file: the TFRecord file; `<output_file>.key` beside it says what it holds.
+    cache_dir: as `pair_features.cached_features` has it.
+    progress: called with texts, two an example.
+
+  Returns:
+    Whether examples were converted.
+  """
+  settings = ("two_tower", _CACHE_FORMAT, max_seq_length, list(label_list))
+  rows = ((row.text_a, row.text_b, row.label) for row in examples)
+  key = feature_cache.content_key(tokenizer, settings, rows)
+  store = feature_cache.Store(output_file, key, cache_dir)
+  kept = store.reuse()
+  if kept:
+    logging.info("%d examples were converted before: %s", len(examples), kept)
+    return False
+  # A text that is empty has no pieces, but its two special ones.
+  texts = [
+    dataclasses.replace(example, text_a=text, text_b=None)
+    for example in examples
+    for text in (example.text_a, example.text_b)
+  ]
+
+  def convert():
+    features = pair_features.convert_examples_to_features(
+      texts, label_list, max_seq_length, tokenizer, progress
+    )
+    both = zip(features[::2], features[1::2], strict=True)
+    records.write_records(output_file, (_encode(*pair) for pair in both))
+
+  store.fill(convert)
+  return True
+
+
+def _encode(first, second):
+  texts = {
+    name: [*getattr(first, name), *getattr(second, name)] for name in _TEXT_FEATURES
+  }
+  return records.encode_example(
+    texts
+    | {
+      "label_ids": [first.label_id],
+      "is_real_example": [int(first.is_real_example)],
+    }
+  )

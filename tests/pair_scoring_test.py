@@ -1,0 +1,131 @@
+"""Cached vectors score as the model does that sees both texts."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bert_ja
+from bert_ja import checkpoint, encoder, heads, model_files, pair_scoring, two_tower
+from bert_ja.data import pair_features, tower_features
+from tests import vector_model
+
+LABELS = ["no", "yes", "perhaps"]
+LENGTH = 12
+QUERY = "w3 w1 w4"
+CANDIDATES = ["w1 w5", "", "w9 w2 w6 w5 w3 w5 w8 w9 w7 w9 w3 w2 w3", QUERY, "w8"]
+
+
+def write_model(directory, combination, **recorded):
+  """Two towers of random weights with a hidden layer, as a training leaves them."""
+  vector_model.write(directory)
+  settings = {
+    "pair_model": "two_tower",
+    "combination": combination,
+    "attention_size": 4,
+    "head": "mlp",
+    "mlp_layers": ["7"],
+    "max_seq_length": LENGTH,
+    **recorded,
+  }
+  task = {"labels": LABELS, "flags": settings}
+  (directory / "task.json").write_text(json.dumps(task))
+  config = encoder.load(str(directory)).config
+  model = two_tower.TwoTower(
+    config,
+    len(LABELS),
+    seed=7,
+    head=heads.HeadOptions((7,)),
+    pair=two_tower.PairOptions(combination, 4),
+  )
+  variables = checkpoint.named_variables(model)
+  prefix = model_files.find(str(directory)).init_checkpoint
+  checkpoint.init_from_checkpoint(prefix, variables)
+  draw = np.random.default_rng(8)
+  for name, variable in variables.items():
+    if not name.startswith("bert/"):
+      variable.assign(draw.normal(0, 0.5, variable.shape))
+  checkpoint.save_step(str(directory), 2, variables, None)
+  return model
+
+
+def uncached(model, tokenizer, query, candidates, directory):
+  """What the model makes of records of the pairs."""
+  examples = [
+    pair_features.InputExample(str(number), query, text, "no")
+    for number, text in enumerate(candidates)
+  ]
+  path = str(directory / "pairs.tf_record")
+  tower_features.cached_features(examples, LABELS, LENGTH, tokenizer, path)
+  from bert_ja.data import records
+
+  features = records.read_records(path, tower_features.feature_spec(LENGTH))
+  return tf.nn.softmax(model(features)).numpy()
+
+
+@pytest.mark.parametrize(
+  "combination", ["all", "attention_dot", "attention_additive", "attention_reduced"]
+)
+def test_cached_scores_equal_those_of_the_whole_model(combination, tmp_path):
+  model = write_model(tmp_path, combination)
+  scorer = bert_ja.PairScorer(str(tmp_path))
+  tokenizer = encoder.load(str(tmp_path)).tokenizer
+  expected = uncached(model, tokenizer, QUERY, CANDIDATES, tmp_path)
+  assert np.ptp(expected[:, 0]) > 0.003
+  encoded = scorer.encode(CANDIDATES)
+  np.testing.assert_allclose(scorer.score(QUERY, encoded), expected, atol=1e-5)
+  assert scorer.labels == LABELS
+
+
+@pytest.fixture(scope="module")
+def means(tmp_path_factory):
+  directory = tmp_path_factory.mktemp("means")
+  write_model(directory, "difference")
+  return pair_scoring.PairScorer(str(directory))
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+  directory = tmp_path_factory.mktemp("pieces")
+  write_model(directory, "attention_dot")
+  return pair_scoring.PairScorer(str(directory))
+
+
+class TestVectors:
+  def test_some_of_the_candidates_can_be_scored(self, means):
+    encoded = means.encode(CANDIDATES)
+    some = means.score(QUERY, encoded[[3, 0]])
+    np.testing.assert_allclose(some, means.score(QUERY, encoded)[[3, 0]], atol=1e-6)
+
+  def test_the_order_matters_only_where_the_combination_says_so(self, means):
+    there = means.score("w1 w2", means.encode(["w7"]))
+    back = means.score("w7", means.encode(["w1 w2"]))
+    np.testing.assert_allclose(there, back, atol=1e-6)
+
+  def test_no_candidate(self, means, pieces):
+    assert means.score(QUERY, means.encode([])).shape == (0, 3)
+    assert pieces.score(QUERY, pieces.encode([])).shape == (0, 3)
+
+  def test_pieces_are_padded_with_zeros(self, pieces):
+    encoded = pieces.encode(CANDIDATES)
+    real = [4, 2, LENGTH, 5, 3]
+    assert [int(any_.sum()) for any_ in (encoded != 0).any(axis=2)] == real
+
+  def test_many_candidates_are_scored_in_parts(self, pieces):
+    candidates = vector_model.WORDS * 2
+    encoded = pieces.encode(candidates)
+    assert len(encoded) > pair_scoring._TEXTS_OF_PIECES
+    scores = pieces.score(QUERY, encoded)
+    np.testing.assert_allclose(scores[:40], scores[40:], atol=1e-6)
+
+  def test_one_text_is_no_list(self, means):
+    with pytest.raises(ValueError, match="expected a list of texts, found one: 'w1'"):
+      means.encode("w1")
+
+
+def test_a_model_of_one_sequence_is_refused(tmp_path):
+  write_model(tmp_path, "all", pair_model="joint")
+  message = f"{tmp_path} holds no model of two towers: train one"
+  with pytest.raises(ValueError, match=message):
+    pair_scoring.PairScorer(str(tmp_path))
