@@ -262,14 +262,15 @@ def save(
     The TF1 names that were written.
 
   Raises:
-    ValueError: none of the names has a counterpart, or a head has hidden layers, which
-      no class there has.
+    ValueError: none of the names has a counterpart, or the head is one that no class
+      there has: with hidden layers, or of two towers.
   """
-  hidden = next((name for name in arrays if name.startswith("mlp/")), None)
-  if hidden:
+  head = next((name for name in arrays if name.startswith(("mlp/", "two_tower/"))), None)
+  if head:
     raise ValueError(
-      f"{hidden} has no counterpart in Hugging Face's layout, whose classifiers have one "
-      "linear layer; a model of --head=mlp can be kept in TF1's layout alone"
+      f"{head} has no counterpart in Hugging Face's layout, whose classifiers have one "
+      "linear layer; a model of --head=mlp or --pair_model=two_tower can be kept in "
+      "TF1's layout alone"
     )
   rows = {name: to_hugging_face_name(name) for name in arrays}
   written = [name for name, row in rows.items() if row]

@@ -399,9 +399,10 @@ class TestSave:
     with pytest.raises(ValueError, match="belongs to a BERT model; .* got cnn/kernel"):
       hugging_face.save(str(tmp_path), {"cnn/kernel": np.ones(2)}, CONFIG)
 
-  def test_a_head_with_hidden_layers_is_refused(self, tmp_path):
-    arrays = {"bert/pooler/dense/bias": np.ones(2), "mlp/hidden_0/bias": np.ones(2)}
+  @pytest.mark.parametrize("name", ["mlp/hidden_0/bias", "two_tower/output_bias"])
+  def test_a_head_that_no_class_there_has_is_refused(self, tmp_path, name):
+    arrays = {"bert/pooler/dense/bias": np.ones(2), name: np.ones(2)}
     arrays |= {"output_weights": np.ones([3, 2]), "output_bias": np.ones(3)}
-    with pytest.raises(ValueError, match="mlp/hidden_0/bias has no counterpart"):
+    with pytest.raises(ValueError, match=f"{name} has no counterpart"):
       hugging_face.save(str(tmp_path / "out"), arrays, CONFIG)
     assert not (tmp_path / "out").exists()
