@@ -265,7 +265,9 @@ def save(
     ValueError: none of the names has a counterpart, or the head is one that no class
       there has: with hidden layers, or of two towers.
   """
-  head = next((name for name in arrays if name.startswith(("mlp/", "two_tower/"))), None)
+  head = next(
+    (name for name in arrays if name.startswith(("mlp/", "two_tower/"))), None
+  )
   if head:
     raise ValueError(
       f"{head} has no counterpart in Hugging Face's layout, whose classifiers have one "
