@@ -24,7 +24,11 @@ class TestStepBenchmark:
     dense = 4 * (4 * 4) + 2 * (4 * 10)  # multiplications a token and layer
     attention = 2 * length * 4
     expected = 2 * 3 * batch * length * (dense + attention) + 2 * batch * 4 * 4
-    assert step_benchmark.forward_flops(config, batch, length) == expected
+    arguments = config, batch, length
+    assert step_benchmark.forward_flops("classification", *arguments) == expected
+    # One of six positions is masked: a transform and a product with 7 pieces.
+    expected += 2 * batch * (4 * 4 + 4 * 7)
+    assert step_benchmark.forward_flops("pretraining", *arguments) == expected
 
   def test_it_writes_a_row_for_each_combination(self, tmp_path):
     config = modeling.BertConfig(
@@ -51,7 +55,12 @@ class TestStepBenchmark:
       capture_output=True,
     )
     rows = json.loads((tmp_path / "out.json").read_text())
-    assert [(row["batch"], row["length"]) for row in rows] == [(2, 8), (3, 8)]
+    assert [(row["task"], row["batch"], row["length"]) for row in rows] == [
+      ("classification", 2, 8),
+      ("pretraining", 2, 8),
+      ("classification", 3, 8),
+      ("pretraining", 3, 8),
+    ]
     for row in rows:
       share = row["model_gflops"] / row["peak_gflops"]
       assert row["share_of_peak"] == pytest.approx(share)

@@ -107,7 +107,9 @@ class TestOrderedMap:
 
 
 SLOW = """
-import operator, sys, time
+import operator, signal, sys, time
+# A job in the background of a shell is started with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from bert_ja.data import parallel
 from bert_ja.flags import command_line
 def main(_):
