@@ -152,11 +152,7 @@ def create_model():
       f"{files.directory or 'the model'} holds no weights; give --init_checkpoint, or "
       "--model_dir with a pre-trained model"
     )
-  choice = tokenizer_flags.choose(files, FLAGS)
-  config = model_flags.load_config(files, choice.name)
-  model_flags.check_length(FLAGS.max_seq_length, config, files)
-  tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS, choice)
-  tokenizer_flags.check(tokenizer, config, files)
+  _, config, tokenizer = tokenizer_flags.read_model(files, FLAGS, FLAGS.max_seq_length)
   runtime = runtime_flags.read(FLAGS)
   paths = {
     name: getattr(files, name)

@@ -16,6 +16,7 @@ from bert_ja.flags import (
   model_flags,
   pretraining_flags,
   runtime_flags,
+  tokenizer_flags,
   training_flags,
 )
 
@@ -138,12 +139,9 @@ class PretrainingJob(job.TrainingJob):
     from bert_ja import text_io
 
     super().read_model()
-    vocab_file, size = self.files.vocab_file, self.config.vocab_size
-    if vocab_file and (count := len(text_io.read_lines(vocab_file))) > size:
-      raise ValueError(
-        f"{vocab_file} has {count} pieces, {self.files.config_file} a vocab_size of "
-        f"{size}; use the vocabulary of this model"
-      )
+    if self.files.vocab_file:
+      count = len(text_io.read_lines(self.files.vocab_file))
+      tokenizer_flags.check_vocab_size(count, self.config, self.files)
 
   def plan(self):
     from bert_ja.data import pretraining_input

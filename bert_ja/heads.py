@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -125,7 +126,7 @@ class SentenceClassifier(tf.Module):
     self, features: dict, dropout_stream: modeling.DropoutStream | None = None
   ) -> tf.Tensor:
     """Features of a batch -> pooled vectors, float32 [B, H]; a stream means training."""
-    return _encode(self.bert, features, dropout_stream).get_pooled_output()
+    return encode(self.bert, features, dropout_stream).get_pooled_output()
 
   def __call__(
     self, features: dict, dropout_stream: modeling.DropoutStream | None = None
@@ -170,15 +171,19 @@ class SpanClassifier(tf.Module):
     self, features: dict, dropout_stream: modeling.DropoutStream | None = None
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """Features of a batch -> logits of start and end, float32 [B, S] each."""
-    outputs = _encode(self.bert, features, dropout_stream)
+    outputs = encode(self.bert, features, dropout_stream)
     sequence = tf.cast(outputs.get_sequence_output(), tf.float32)  # [B, S, H]
     logits = tf.matmul(sequence, self.output_weights, transpose_b=True)
     start, end = tf.unstack(tf.nn.bias_add(logits, self.output_bias), axis=-1)
     return start, end
 
 
-def _encode(bert, features, dropout_stream):
-  """Outputs of the encoder; a stream means training."""
+def encode(
+  bert: modeling.BertModel,
+  features: Mapping[str, tf.Tensor],
+  dropout_stream: modeling.DropoutStream | None,
+) -> modeling.BertOutputs:
+  """The encoder's outputs for features of a batch; a stream means training."""
   return bert(
     features["input_ids"],
     features["input_mask"],

@@ -201,12 +201,9 @@ class Job(TrainingJob):
   """
 
   def read_model(self) -> None:
-    choice = tokenizer_flags.choose(self.files, self.flags)
-    self.front_end = choice.name
-    self.config = model_flags.load_config(self.files, self.front_end)
-    model_flags.check_length(self.flags.max_seq_length, self.config, self.files)
-    self.tokenizer = tokenizer_flags.create_tokenizer(self.files, self.flags, choice)
-    tokenizer_flags.check(self.tokenizer, self.config, self.files)
+    self.front_end, self.config, self.tokenizer = tokenizer_flags.read_model(
+      self.files, self.flags, self.flags.max_seq_length
+    )
 
   def plan(self) -> tuple[int, int]:
     steps = training_flags.num_train_steps(self.read(), self.flags)

@@ -6,15 +6,12 @@ is ended at any moment goes on to the same bytes.
 """
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from absl import logging
 
 from bert_ja import text_io
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class PartFiles:
@@ -138,7 +135,7 @@ class PartFiles:
     except OSError as error:
       with contextlib.suppress(OSError):
         self._cut()
-      if error.errno not in _FULL:
+      if error.errno not in text_io.FULL_DISK:
         raise
       raise OSError(
         f"{self._output_file}: no space for more than {self.rows} rows, which are kept "

@@ -21,7 +21,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What the system says where there is no more room.
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What stands beside a file: see `named_by`.
 _BESIDE = re.compile(r".*(\.key|\.tmp-[^/]*\d+)", re.DOTALL)
 
@@ -150,7 +151,7 @@ def path_written_whole(path: str) -> Iterator[str]:
   except BaseException as error:
     remove(temporary)
     # Who writes to an open file is not told which.
-    if getattr(error, "errno", None) in _FULL and error.filename is None:
+    if getattr(error, "errno", None) in FULL_DISK and error.filename is None:
       raise OSError(error.errno, error.strerror, path) from None
     raise
 

@@ -184,13 +184,7 @@ class TwoTower(tf.Module):
     Returns:
       float32 [B, H], or [B, S, H] for an attention.
     """
-    outputs = self.bert(
-      features["input_ids"],
-      features["input_mask"],
-      features["segment_ids"],
-      is_training=dropout_stream is not None,
-      dropout_stream=dropout_stream,
-    )
+    outputs = heads.encode(self.bert, features, dropout_stream)
     pieces = tf.cast(outputs.get_sequence_output(), tf.float32)
     mask = tf.cast(features["input_mask"], tf.float32)
     if self.head.pair.of_pieces:

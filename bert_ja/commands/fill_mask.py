@@ -108,14 +108,9 @@ def create_filler() -> Any:
       f"{files.directory or 'the model'} holds no weights; give --model_dir with a "
       "pre-trained model, or --init_checkpoint"
     )
-  choice = tokenizer_flags.choose(files, FLAGS)
-  config = model_flags.load_config(files, choice.name)
   length = FLAGS.max_seq_length
-  if length is None:
-    length = min(_DEFAULT_LENGTH, config.max_position_embeddings)
-  model_flags.check_length(length, config, files)
-  tokenizer = tokenizer_flags.create_tokenizer(files, FLAGS, choice)
-  tokenizer_flags.check(tokenizer, config, files)
+  _, config, tokenizer = tokenizer_flags.read_model(files, FLAGS, length)
+  length = length or min(_DEFAULT_LENGTH, config.max_position_embeddings)
   model = mask_filling.load_model(config, files.init_checkpoint)
   return mask_filling.MaskFiller(model, tokenizer, length)
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from absl import flags, logging
 
+from bert_ja.flags import model_flags
+
 
 def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the group."""
@@ -92,6 +94,31 @@ def create_tokenizer(
   return front_ends.create(choice.name, files.vocab_file, files.model_file, settings)
 
 
+def read_model(
+  files: Any, flag_values: flags.FlagValues, max_seq_length: int | None
+) -> tuple[str, Any, Any]:
+  """What turns text into a model's ids, all of it checked.
+
+  Args:
+    files: `model_files.ModelFiles`.
+    flag_values: parsed flags.
+    max_seq_length: what the model needs positions for; None for what it has.
+
+  Returns:
+    (name of the front end, `modeling.BertConfig`, `tokenization.Tokenizer`).
+
+  Raises:
+    ValueError: a part is missing or damaged, or parts do not belong together.
+  """
+  choice = choose(files, flag_values)
+  config = model_flags.load_config(files, choice.name)
+  if max_seq_length is not None:
+    model_flags.check_length(max_seq_length, config, files)
+  tokenizer = create_tokenizer(files, flag_values, choice)
+  check(tokenizer, config, files)
+  return choice.name, config, tokenizer
+
+
 def check(tokenizer: Any, config: Any, files: Any) -> None:
   """Checks that tokenizer, config and checkpoint belong together (A-19, A-22).
 
@@ -100,12 +127,20 @@ def check(tokenizer: Any, config: Any, files: Any) -> None:
   """
   from bert_ja import tokenization
 
-  if len(tokenizer.vocab) > config.vocab_size:
-    raise ValueError(
-      f"{files.vocab_file} has {len(tokenizer.vocab)} pieces, "
-      f"{files.config_file or 'the model'} a vocab_size of {config.vocab_size}; use the "
-      "vocabulary of this model"
-    )
+  check_vocab_size(len(tokenizer.vocab), config, files)
   tokenization.validate_case_matches_checkpoint(
     tokenizer.settings.get("do_lower_case", False), files.init_checkpoint
   )
+
+
+def check_vocab_size(num_pieces: int, config: Any, files: Any) -> None:
+  """Checks that the model has a row for each piece (A-22).
+
+  Raises:
+    ValueError: it has fewer.
+  """
+  if num_pieces > config.vocab_size:
+    raise ValueError(
+      f"{files.vocab_file} has {num_pieces} pieces, {files.config_file or 'the model'} "
+      f"a vocab_size of {config.vocab_size}; use the vocabulary of this model"
+    )

@@ -46,9 +46,7 @@ def trained(tmp_path_factory):
       arguments.append(f"--tokenizer={name}")
     jobs.append(arguments)
   path = published_models.install_jumanpp(root) + os.pathsep + os.environ["PATH"]
-  status, log = runs.run_many(jobs, PATH=path)
-  assert status == 0, log
-  logs = log.split(runs.SEPARATOR)[1:]
+  logs = runs.logs_of_many(jobs, PATH=path)
   return [
     (name, os.path.join(root, f"out{index}"), logs[index])
     for index, (name, _) in enumerate(cases)

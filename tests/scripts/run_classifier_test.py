@@ -241,7 +241,7 @@ class TestErrors:
   """One line on the screen, a non-zero status, nothing half-written."""
 
   def _error(self, command, status=1):
-    actual, log = runs.run(command)
+    actual, log = runs.run_copy(command)
     assert actual == status, log
     assert "Traceback" not in log
     lines = [line for line in log.splitlines() if line.startswith("run_classifier.py:")]
@@ -334,7 +334,7 @@ class TestErrors:
     assert steps == ["model.ckpt-0.index"]
 
   def test_debug_shows_the_traceback(self, inputs, tmp_path):
-    status, log = runs.run(
+    status, log = runs.run_copy(
       runs.arguments(
         inputs, str(tmp_path / "out"), vocab_file=f"{inputs}/none.txt", debug=True
       )
@@ -388,7 +388,7 @@ class TestAFailedStart:
   """It leaves a directory as it was, and costs no training."""
 
   def _fail(self, command):
-    status, log = runs.run(command)
+    status, log = runs.run_copy(command)
     assert status == 1, log
     return log.splitlines()[-1]
 

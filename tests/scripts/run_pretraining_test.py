@@ -63,9 +63,7 @@ def outputs(inputs, tmp_path_factory):
       num_train_steps=6,
     ),
   ]
-  status, log = runs.run_many(jobs, "run_pretraining")
-  assert status == 0, log
-  return root, log.split(runs.SEPARATOR)[1:]
+  return root, runs.logs_of_many(jobs, "run_pretraining")
 
 
 class TestGolden:
@@ -350,7 +348,7 @@ class TestBadInput:
     output_dir = str(tmp_path / "out")
     values = {"output_dir": output_dir, **flag_values}
     arguments = pretraining_inputs.arguments(inputs, **values)
-    status, log = runs.run(arguments, "run_pretraining")
+    status, log = runs.run_copy(arguments, "run_pretraining")
     assert status == 1, log
     assert message.format(inputs=inputs) in log.splitlines()[-1]
     assert "Traceback" not in log

@@ -56,9 +56,7 @@ def outputs(inputs, tmp_path_factory):
       num_train_epochs=2,
     ),
   ]
-  status, log = runs.run_many(jobs, "run_squad")
-  assert status == 0, log
-  return root, log.split(runs.SEPARATOR)[1:]
+  return root, runs.logs_of_many(jobs, "run_squad")
 
 
 class TestTraining:
@@ -274,7 +272,7 @@ class TestBadInput:
     arguments = squad_inputs.arguments(
       inputs, f"{tmp_path}/out", do_train=True, train_file=path
     )
-    status, log = runs.run(arguments, "run_squad")
+    status, log = runs.run_copy(arguments, "run_squad")
     assert status == 1
     last = log.strip().splitlines()[-1]
     assert last.startswith("run_squad.py: ")

@@ -56,9 +56,7 @@ def results(inputs, tmp_path_factory):
   again |= {"output_dir": str(root / "again"), "do_predict": True}
   commands.append([f"--{name}={value}" for name, value in again.items()])
   names = [*jobs, "again"]
-  status, log = runs.run_many(commands)
-  assert status == 0, log
-  logs = log.split(runs.SEPARATOR)[1:]
+  logs = runs.logs_of_many(commands)
   return (
     {name: str(root / name) for name in names},
     dict(zip(names, logs, strict=True)),
@@ -201,7 +199,7 @@ class TestValidation:
 class TestErrors:
   def test_two_dev_sets_are_one_line_and_nothing_is_written(self, inputs, tmp_path):
     output_dir = str(tmp_path / "out")
-    status, log = runs.run(
+    status, log = runs.run_copy(
       runs.arguments(inputs, output_dir, validation_fraction=0.2, dev_file="dev.csv")
     )
     message = "--validation_fraction and --dev_file exclude each other"

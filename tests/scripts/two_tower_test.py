@@ -70,9 +70,7 @@ def results(inputs, tmp_path_factory):
   again["output_dir"] = str(root / "again")
   commands.append([f"--{name}={value}" for name, value in again.items()])
   names = [*jobs, "again"]
-  status, log = runs.run_many(commands)
-  assert status == 0, log
-  logs = log.split(runs.SEPARATOR)[1:]
+  logs = runs.logs_of_many(commands)
   return (
     {name: str(root / name) for name in names},
     dict(zip(names, logs, strict=True)),
@@ -157,7 +155,8 @@ def test_the_last_layer_and_the_head_are_trained(directories):
 def test_a_task_of_one_text_is_one_line_and_nothing_is_written(tmp_path):
   directory, output_dir = str(tmp_path / "in"), str(tmp_path / "out")
   runs.write_inputs(directory)
-  status, log = runs.run(runs.arguments(directory, output_dir, pair_model="two_tower"))
+  arguments = runs.arguments(directory, output_dir, pair_model="two_tower")
+  status, log = runs.run_copy(arguments)
   last = log.splitlines()[-1]
   assert (status, last.count("compares two texts, this row has one")) == (1, 1), log
   assert f"{directory}/train.csv, line 2: --pair_model=two_tower" in last
