@@ -7,6 +7,7 @@ from bert_ja.flags import (
   command_line,
   data_flags,
   head_flags,
+  loss_flags,
   model_flags,
   pair_flags,
   runtime_flags,
@@ -21,6 +22,7 @@ _FLAG_GROUPS = (
   tokenizer_flags,
   task_flags,
   head_flags,
+  loss_flags,
   pair_flags,
   data_flags,
   training_flags,
@@ -83,8 +85,9 @@ def create_model(
   use_one_hot_embeddings=False,
   head=None,
   pair=None,
+  kind="sentence",
 ):
-  """Encoder and classification head, with fresh variables."""
+  """Encoder and the head of a kind of task, with fresh variables."""
   from bert_ja import heads, modeling, two_tower
 
   arguments = (
@@ -97,7 +100,7 @@ def create_model(
   )
   if pair:
     return two_tower.TwoTower(*arguments, pair)
-  return heads.SentenceClassifier(*arguments)
+  return heads.HEADS[kind](*arguments)
 
 
 def model_fn_builder(
@@ -112,12 +115,14 @@ def model_fn_builder(
   trainable=lambda name: True,
   head=None,
   pair=None,
+  kind=None,
+  loss=None,
 ):
   """What an Estimator calls to make a classifier.
 
   Args:
     bert_config: BertConfig.
-    num_labels: C.
+    num_labels: C, or what a kind of task has in its place.
     init_checkpoint: weights to start from, or None.
     optimizer_fn: () -> optimizer, for training.
     metric_fn: outputs of all rows -> metrics, for evaluation.
@@ -127,28 +132,18 @@ def model_fn_builder(
     trainable: name -> whether a variable is trained.
     head: heads.HeadOptions; one linear layer by default.
     pair: two_tower.PairOptions; None for one sequence of both texts.
+    kind: tasks.kinds.Kind; one class for a row by default.
+    loss: losses.LossOptions; the plain loss by default.
   """
-  import tensorflow as tf
+  from bert_ja import run_config
+  from bert_ja.tasks import kinds
 
-  from bert_ja import heads, run_config
-
-  def loss_fn(model, features, dropout_stream):
-    return heads.cross_entropy(model(features, dropout_stream), features["label_ids"])
-
-  def predict_fn(model, features):
-    logits = model(features)
-    return {
-      "probabilities": tf.nn.softmax(logits),
-      "per_example_loss": heads.cross_entropy(logits, features["label_ids"]),
-      "label_ids": features["label_ids"],
-    }
-
+  kind = kind or kinds.get("sentence")(range(num_labels))
+  arguments = (bert_config, num_labels, seed, precision, use_one_hot_embeddings)
   return run_config.model_fn_of(
-    lambda: create_model(
-      bert_config, num_labels, seed, precision, use_one_hot_embeddings, head, pair
-    ),
-    loss_fn,
-    predict_fn,
+    lambda: create_model(*arguments, head, pair, kind.head),
+    lambda model, features, stream: kind.loss(model(features, stream), features, loss),
+    lambda model, features: kind.outputs(model(features), features),
     optimizer_fn,
     metric_fn=metric_fn,
     init_checkpoint=init_checkpoint,
@@ -180,23 +175,30 @@ def main(_):
 
 
 class ClassifierJob(job.Job):
-  """A task with one label a row."""
+  """A task of any kind that stands on one text or two."""
 
   path_flags = ("data_dir", "output_dir")
 
   def read(self):
     self.pair = pair_flags.read(FLAGS)
-    self.features = pair_flags.features(FLAGS)
     # A trained model keeps its labels; training takes those of its data.
     labels = None if FLAGS.do_train else self.files.task.get("labels")
     self.processor = task_flags.get_processor(labels, FLAGS)
-    self.label_list = list(labels or self.processor.get_labels())
+    self.kind = self._create_kind(labels or self.processor.get_labels())
     self.examples = self._read_training_and_dev_set()
     if FLAGS.do_predict:
       self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
     for rows in self.examples.values():
-      self.features.check_labels(rows, self.label_list)
+      self.kind.check(rows)
     return len(self.examples.get("train", ()))
+
+  def _create_kind(self, labels):
+    from bert_ja.tasks import kinds
+
+    kind = kinds.get(self.processor.kind)(labels, pair_flags.features(FLAGS))
+    if not FLAGS["best_metric"].present:
+      FLAGS.best_metric = kind.best_metric
+    return kind
 
   def _read_training_and_dev_set(self):
     """{"train", "eval": examples}, those that the run needs."""
@@ -221,25 +223,23 @@ class ClassifierJob(job.Job):
 
   def task_description(self):
     return {
-      "labels": self.label_list,
+      "labels": self.kind.label_list,
       "flags": task_flags.recorded(FLAGS)
       | head_flags.recorded(FLAGS)
       | pair_flags.recorded(FLAGS),
     }
 
   def model_fn(self, optimizer_fn, options):
-    from bert_ja.tasks import sentence
-
     return model_fn_builder(
       self.config,
-      len(self.label_list),
+      self.kind.num_outputs,
       self.files.init_checkpoint,
       optimizer_fn=optimizer_fn,
-      metric_fn=lambda outputs: sentence.evaluation_metrics(
-        outputs, self.label_list, FLAGS.eval_batch_size
-      ),
+      metric_fn=lambda outputs: self.kind.metrics(outputs, FLAGS.eval_batch_size),
       head=head_flags.read(FLAGS),
       pair=self.pair,
+      kind=self.kind,
+      loss=loss_flags.read(self.kind, self.examples.get("train", ()), FLAGS),
       **options,
     )
 
@@ -250,9 +250,8 @@ class ClassifierJob(job.Job):
     path = self.output_path(f"{split}.tf_record")
     with reporting.Progress(len(examples), "example", f"tokenize {split}") as progress:
       self.chief_first(
-        lambda: self.features.cached_features(
+        lambda: self.kind.cached_features(
           examples,
-          self.label_list,
           FLAGS.max_seq_length,
           self.tokenizer,
           path,
@@ -260,7 +259,7 @@ class ClassifierJob(job.Job):
           progress=progress.update_to,
         )
       )
-    spec = self.features.feature_spec(FLAGS.max_seq_length)
+    spec = self.kind.feature_spec(FLAGS.max_seq_length)
     logging.info("*** Features ***")
     for name in sorted(spec):
       logging.info("  name = %s, shape = %s", name, ["?", *spec[name].shape])
@@ -268,33 +267,28 @@ class ClassifierJob(job.Job):
 
   def evaluate(self):
     """Scores the dev set; returns the paths written."""
-    from bert_ja.tasks import sentence
-
     input_fn = self.input_fn("eval")
     self._log_rows("evaluation", input_fn.num_rows, FLAGS.eval_batch_size)
     results, outputs = self.estimator.evaluate(input_fn)
     if not self.estimator.is_chief:
       return []
-    return sentence.write_evaluation(
-      FLAGS.output_dir, results, outputs, self.label_list
+    return self.kind.write_evaluation(
+      FLAGS.output_dir, results, outputs, self.examples["eval"]
     )
 
   def predict(self):
     """Predicts the test set; returns the paths written."""
     import numpy as np
 
-    from bert_ja.tasks import sentence
-
     input_fn = self.input_fn("predict")
     self._log_rows("prediction", input_fn.num_rows, FLAGS.predict_batch_size)
-    rows = [row["probabilities"] for row in self.estimator.predict(input_fn)]
+    rows = list(self.estimator.predict(input_fn))
     if not self.estimator.is_chief:
       return []
-    return sentence.write_predictions(
+    return self.kind.write_predictions(
       FLAGS.output_dir,
       self.examples["predict"],
-      np.stack(rows),
-      self.label_list,
+      {name: np.stack([row[name] for row in rows]) for name in rows[0]},
       self.processor.test_labels_are_known,
     )
 

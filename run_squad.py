@@ -94,13 +94,13 @@ def model_fn_builder(
   """
   import tensorflow as tf
 
-  from bert_ja import heads, run_config
+  from bert_ja import losses, run_config
 
   def loss_fn(model, features, dropout_stream):
     start, end = model(features, dropout_stream)
     return 0.5 * (
-      heads.cross_entropy(start, features["start_positions"])
-      + heads.cross_entropy(end, features["end_positions"])
+      losses.cross_entropy(start, features["start_positions"])
+      + losses.cross_entropy(end, features["end_positions"])
     )
 
   def full_length(logits):

@@ -33,6 +33,7 @@ def measure(files, precision, options, steps, data_dir):
   from bert_ja import (
     checkpoint,
     heads,
+    losses,
     modeling,
     optimization,
     reporting,
@@ -65,7 +66,7 @@ def measure(files, precision, options, steps, data_dir):
   optimizer = optimization.create_optimizer(5e-5, 343, 34)
   optimizer.build(variables)
   step = train_step.TrainStep(
-    lambda features, stream: heads.cross_entropy(
+    lambda features, stream: losses.cross_entropy(
       model(features, stream), features["label_ids"]
     ),
     optimizer,

@@ -84,12 +84,12 @@ def gemm_rate(precision):
 
 def classification(config, precision):
   """(model, features and dropout stream -> losses)."""
-  from bert_ja import heads
+  from bert_ja import heads, losses
 
   model = heads.SentenceClassifier(config, 2, precision=precision)
 
   def loss_fn(features, stream):
-    return heads.cross_entropy(model(features, stream), features["label_ids"])
+    return losses.cross_entropy(model(features, stream), features["label_ids"])
 
   return model, loss_fn
 

@@ -11,7 +11,7 @@ import numpy as np
 from absl import logging
 
 from bert_ja import text_io
-from bert_ja.data import pair_features
+from bert_ja.data import labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Data:
     Raises:
       ValueError: a label is not in the list.
     """
-    return np.array(pair_features.check_labels(self.examples[name], self.label_list))
+    return np.array(labels.of(self.label_list).values(self.examples[name]))
 
   def columns(self) -> dict[str, list[list[str]]]:
     """Of each set the first texts, and of pairs the second: one makes all rows pairs."""

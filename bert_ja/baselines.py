@@ -257,13 +257,12 @@ def _write(directory, data, probabilities):
     least = np.finfo(np.float32).eps
     losses = -np.log(np.maximum(rows[np.arange(len(rows)), labels], least))
     outputs = {"probabilities": rows, "label_ids": labels, "per_example_loss": losses}
-    results = sentence.evaluation_metrics(outputs, data.label_list, len(rows))
+    kind, examples = sentence.Sentence(data.label_list), data.examples[name]
+    results = kind.metrics(outputs, len(rows))
     if name == "dev":
-      sentence.write_evaluation(directory, results, outputs, data.label_list)
+      kind.write_evaluation(directory, results, outputs, examples)
     else:
-      sentence.write_predictions(
-        directory, data.examples[name], rows, data.label_list, True
-      )
+      kind.write_predictions(directory, examples, {"probabilities": rows}, True)
     scores[name] = {score: results[f"eval_{score}"] for score in _SCORES}
   return scores
 

@@ -143,6 +143,10 @@ class SentenceClassifier(tf.Module):
     return self.head(pooled, dropout_stream)
 
 
+# What stands on the encoder, by the name that a kind of task gives it.
+HEADS = {"sentence": SentenceClassifier}
+
+
 class SpanClassifier(tf.Module):
   """Where an answer starts and ends: encoder, linear layer (contract A-44, A-123).
 
@@ -191,8 +195,3 @@ def encode(
     is_training=dropout_stream is not None,
     dropout_stream=dropout_stream,
   )
-
-
-def cross_entropy(logits: tf.Tensor, label_ids: tf.Tensor) -> tf.Tensor:
-  """Softmax cross-entropy of each row: float32 [B, C] and int32 [B] -> float32 [B]."""
-  return tf.nn.sparse_softmax_cross_entropy_with_logits(label_ids, logits)

@@ -11,7 +11,15 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import checkpoint, distribution, heads, modeling, optimization, train_step
+from bert_ja import (
+  checkpoint,
+  distribution,
+  heads,
+  losses,
+  modeling,
+  optimization,
+  train_step,
+)
 from bert_ja.data import input_pipeline
 
 BATCH_SIZE, NUM_STEPS, LENGTH, NUM_LABELS = 12, 5, 16, 3
@@ -85,7 +93,7 @@ def train(
     optimizer = optimization.create_optimizer(1e-2, 10, 2, loss_scale=scale)
     optimizer.build(variables)
   step = train_step.TrainStep(
-    lambda features, stream: heads.cross_entropy(
+    lambda features, stream: losses.cross_entropy(
       model(features), features["label_ids"]
     ),
     optimizer,

@@ -33,6 +33,7 @@ _ROWS = (
     "metrics",
     "figures",
     "run_config",
+    "losses",
     "stopping",
   ),
   ("japanese_tokenization",),

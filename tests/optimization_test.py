@@ -486,7 +486,7 @@ class TestTrajectoryOfTheOriginal:
     def update():
       with tf.GradientTape() as tape:
         logits = classifier(inputs)
-        loss = tf.reduce_mean(heads.cross_entropy(logits, inputs["label_ids"]))
+        loss = tf.reduce_mean(losses.cross_entropy(logits, inputs["label_ids"]))
       gradients = tape.gradient(loss, list(variables.values()))
       optimizer.apply_gradients(gradients, variables)
       return loss

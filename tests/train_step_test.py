@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, heads, optimization, train_step
+from bert_ja import checkpoint, losses, optimization, train_step
 from tests import device_runs
 
 
@@ -75,8 +75,8 @@ class TestTrainStep:
     model = device_runs.new_classifier()
     features = next(device_runs.tiny_iterator(tf.distribute.get_strategy()))
     with tf.GradientTape() as tape:
-      losses = heads.cross_entropy(model(features), features["label_ids"])
-      loss = tf.reduce_mean(losses)
+      of_rows = losses.cross_entropy(model(features), features["label_ids"])
+      loss = tf.reduce_mean(of_rows)
     gradients = tape.gradient(loss, list(checkpoint.named_variables(model).values()))
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
     norm = np.sqrt(sum(np.sum(gradient.numpy() ** 2) for gradient in dense))

@@ -30,7 +30,7 @@ def model_fn(mode, dropout=0.0):
   """A two-layer classifier, for `estimator.Estimator`."""
   import tensorflow as tf
 
-  from bert_ja import heads, modeling, optimization
+  from bert_ja import heads, losses, modeling, optimization
   from bert_ja.run_config import ModeKeys, ModelSpec
 
   config = modeling.BertConfig(
@@ -48,13 +48,13 @@ def model_fn(mode, dropout=0.0):
   model = heads.SentenceClassifier(config, LABELS, seed=7, head=options)
 
   def loss_fn(features, stream):
-    return heads.cross_entropy(model(features, stream), features["label_ids"])
+    return losses.cross_entropy(model(features, stream), features["label_ids"])
 
   def predict_fn(features):
     logits = model(features)
     return {
       "probabilities": tf.nn.softmax(logits),
-      "loss": heads.cross_entropy(logits, features["label_ids"]),
+      "loss": losses.cross_entropy(logits, features["label_ids"]),
       "label_ids": features["label_ids"],
     }
 

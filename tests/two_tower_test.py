@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, heads, modeling, two_tower
+from bert_ja import checkpoint, heads, losses, modeling, two_tower
 from tests.heads_test import tiny_config
 
 H, K, C = 6, 4, 3
@@ -184,7 +184,7 @@ class TestTwoTower:
     features = pair_features([[3, 3]], longest=3)
     features["input_ids"] = np.array([[[1, 2, 3], [4, 5, 6]]], np.int32)
     with tf.GradientTape() as tape:
-      loss = heads.cross_entropy(model(features), [1])
+      loss = losses.cross_entropy(model(features), [1])
     gradient = tape.gradient(loss, model.bert.embeddings.word_embeddings)
     sizes = np.abs(tf.convert_to_tensor(gradient)).sum(axis=1)
     assert (sizes[1:7] > 1e-6).all()

@@ -5,18 +5,17 @@ cores for many texts, and `cached_features`, which does the work once.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import logging
 
-from bert_ja.data import feature_cache, parallel, records
+from bert_ja.data import feature_cache, labels, parallel, records
 
 _LOGGED_EXAMPLES = 5
 _LOG_EVERY = 10_000
 # Part of the cache key: changes with what is stored for the same texts.
 _CACHE_FORMAT = 2
-_NAMED_LABELS = 20
 
 # Called with (examples done, examples in all).
 Progress = Callable[[int, int], None]
@@ -30,14 +29,15 @@ class InputExample:
     guid: name of the example, `<set>-<row>` in the original's tasks.
     text_a: the text, or the first of two.
     text_b: the second text; None or empty for single texts.
-    label: a label of the task; None where it is not known (label id 0).
+    label: a label of the task, of the form that its `labels.Labels` takes: a name, a
+      list of names, a number; None where it is not known.
     source: file and line it came from, for messages.
   """
 
   guid: str
   text_a: str
   text_b: str | None = None
-  label: str | None = None
+  label: Any = None
   source: str | None = None
 
 
@@ -47,12 +47,12 @@ class PaddingInputExample:
 
 @dataclasses.dataclass
 class InputFeatures:
-  """Fixed-length model input of one example; the lists have S numbers each."""
+  """Fixed-length model input of one example; texts have S numbers each."""
 
   input_ids: list[int]
   input_mask: list[int]
   segment_ids: list[int]
-  label_id: int
+  label_id: Any
   is_real_example: bool = True
 
 
@@ -131,7 +131,7 @@ def _packed(split, text_a, text_b, max_seq_length, *specials):
 def convert_single_example(
   ex_index: int,
   example: InputExample | PaddingInputExample,
-  label_list: Sequence[str],
+  label_list: labels.Labels | Sequence[str],
   max_seq_length: int,
   tokenizer: Any,
 ) -> InputFeatures:
@@ -140,7 +140,7 @@ def convert_single_example(
   Args:
     ex_index: its number from 0.
     example: the texts and the label.
-    label_list: the labels of the task; a label's id is its place there.
+    label_list: the labels of the task; of a list of names, a label's id is its place.
     max_seq_length: S.
     tokenizer: `tokenization.Tokenizer`.
 
@@ -151,7 +151,7 @@ def convert_single_example(
     ValueError: the label is not in the list, or S leaves no room for a token.
   """
   _check_length(max_seq_length)
-  label_id = _label_id(example, _label_map(label_list))
+  label_id = labels.of(label_list).value(example)
   if isinstance(example, PaddingInputExample):
     return _features(example, label_id, [], [], max_seq_length)
   texts = _texts(example)
@@ -167,7 +167,7 @@ def convert_single_example(
 
 def convert_examples_to_features(
   examples: Sequence[InputExample | PaddingInputExample],
-  label_list: Sequence[str],
+  label_list: labels.Labels | Sequence[str],
   max_seq_length: int,
   tokenizer: Any,
   progress: Progress | None = None,
@@ -178,7 +178,7 @@ def convert_examples_to_features(
 
 def file_based_convert_examples_to_features(
   examples: Sequence[InputExample | PaddingInputExample],
-  label_list: Sequence[str],
+  label_list: labels.Labels | Sequence[str],
   max_seq_length: int,
   tokenizer: Any,
   output_file: str,
@@ -189,21 +189,23 @@ def file_based_convert_examples_to_features(
   records.write_records(output_file, map(_encode, features))
 
 
-def feature_spec(max_seq_length: int) -> dict[str, records.Feature]:
+def feature_spec(
+  max_seq_length: int, label_list: labels.Labels | Sequence[str] = ()
+) -> dict[str, records.Feature]:
   """What a record of `file_based_convert_examples_to_features` holds (contract A-94)."""
   text = records.Feature((max_seq_length,), flag="max_seq_length")
   return {
     "input_ids": text,
     "input_mask": text,
     "segment_ids": text,
-    "label_ids": records.Feature(()),
+    "label_ids": labels.of(label_list).feature,
     "is_real_example": records.Feature(()),
   }
 
 
 def cached_features(
   examples: Sequence[InputExample | PaddingInputExample],
-  label_list: Sequence[str],
+  label_list: labels.Labels | Sequence[str],
   max_seq_length: int,
   tokenizer: Any,
   output_file: str,
@@ -227,7 +229,7 @@ def cached_features(
   Returns:
     Whether examples were converted.
   """
-  settings = (_CACHE_FORMAT, max_seq_length, list(label_list))
+  settings = (_CACHE_FORMAT, max_seq_length, labels.of(label_list).key)
   key = feature_cache.content_key(tokenizer, settings, map(_key_row, examples))
   store = feature_cache.Store(output_file, key, cache_dir)
   arguments = (label_list, max_seq_length, tokenizer)
@@ -249,7 +251,7 @@ def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
   """Yields the features of all examples, made by several processes if it is long work."""
   _check_length(max_seq_length)
   # Before the long work, so that a wrong label is told at once.
-  label_ids = check_labels(examples, label_list)
+  label_ids = labels.of(label_list).values(examples)
   for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
     convert_single_example(index, example, label_list, max_seq_length, tokenizer)
   texts = [_texts(example) for example in examples]
@@ -298,37 +300,15 @@ def _check_length(max_seq_length):
     )
 
 
-def check_labels(
-  examples: Sequence[InputExample | PaddingInputExample], label_list: Sequence[str]
-) -> list[int]:
-  """Label ids of examples.
+def check(
+  examples: Sequence[InputExample], label_list: labels.Labels | Sequence[str]
+) -> None:
+  """Checks all that can be wrong with examples.
 
   Raises:
     ValueError: a label is not in the list; the message names its place.
   """
-  label_map = _label_map(label_list)
-  return [_label_id(example, label_map) for example in examples]
-
-
-def _label_map(label_list):
-  return {label: index for index, label in enumerate(label_list)}
-
-
-def _label_id(example, label_map):
-  if isinstance(example, PaddingInputExample) or example.label is None:
-    return 0
-  if example.label not in label_map:
-    place = getattr(example, "source", None) or f"example {example.guid}"
-    raise ValueError(
-      f"{place}: label {example.label!r} is not one of {name_labels(label_map)}"
-    )
-  return label_map[example.label]
-
-
-def name_labels(labels: Mapping[str, int] | Sequence[str]) -> str:
-  """The labels for a message; of a long list, the first ones and the number."""
-  named = ", ".join(map(repr, list(labels)[:_NAMED_LABELS]))
-  return named if len(labels) <= _NAMED_LABELS else f"{named}, ... ({len(labels)})"
+  labels.of(label_list).values(examples)
 
 
 def _log_example(example, tokens, features):
@@ -337,7 +317,7 @@ def _log_example(example, tokens, features):
   logging.info("tokens: %s", " ".join(tokens))
   for name in ("input_ids", "input_mask", "segment_ids"):
     logging.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
-  logging.info("label: %s (id = %d)", example.label, features.label_id)
+  logging.info("label: %s (id = %s)", example.label, features.label_id)
 
 
 def _encode(features):
@@ -346,10 +326,15 @@ def _encode(features):
       "input_ids": features.input_ids,
       "input_mask": features.input_mask,
       "segment_ids": features.segment_ids,
-      "label_ids": [features.label_id],
+      "label_ids": as_list(features.label_id),
       "is_real_example": [int(features.is_real_example)],
     }
   )
+
+
+def as_list(value: Any) -> list:
+  """A label's value as a record takes it."""
+  return value if isinstance(value, list) else [value]
 
 
 def _key_row(example):

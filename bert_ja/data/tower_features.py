@@ -9,17 +9,18 @@ from typing import Any
 
 from absl import logging
 
-from bert_ja.data import feature_cache, pair_features, records
+from bert_ja.data import feature_cache, labels, pair_features, records
 
 # Part of the cache key: changes with what is stored for the same texts.
 _CACHE_FORMAT = 1
 _TEXT_FEATURES = ("input_ids", "input_mask", "segment_ids")
 
 
-def check_labels(
-  examples: Sequence[pair_features.InputExample], label_list: Sequence[str]
-) -> list[int]:
-  """`pair_features.check_labels`, and that each row has two texts.
+def check(
+  examples: Sequence[pair_features.InputExample],
+  label_list: labels.Labels | Sequence[str],
+) -> None:
+  """`pair_features.check`, and that each row has two texts.
 
   Raises:
     ValueError: a row has one text; the message names its place.
@@ -27,23 +28,24 @@ def check_labels(
   for example in examples:
     if example.text_b is None:
       raise ValueError(
-        f"{example.source or f'example {example.guid}'}: --pair_model=two_tower "
-        "compares two texts, this row has one; choose a task of pairs, or "
-        "--pair_model=joint"
+        f"{labels.place(example)}: --pair_model=two_tower compares two texts, this row "
+        "has one; choose a task of pairs, or --pair_model=joint"
       )
-  return pair_features.check_labels(examples, label_list)
+  pair_features.check(examples, label_list)
 
 
-def feature_spec(max_seq_length: int) -> dict[str, records.Feature]:
+def feature_spec(
+  max_seq_length: int, label_list: labels.Labels | Sequence[str] = ()
+) -> dict[str, records.Feature]:
   """What a record holds: those of `pair_features`, texts as [2, S]."""
-  spec = pair_features.feature_spec(max_seq_length)
+  spec = pair_features.feature_spec(max_seq_length, label_list)
   texts = records.Feature((2, max_seq_length), flag="max_seq_length")
   return spec | dict.fromkeys(_TEXT_FEATURES, texts)
 
 
 def cached_features(
   examples: Sequence[pair_features.InputExample],
-  label_list: Sequence[str],
+  label_list: labels.Labels | Sequence[str],
   max_seq_length: int,
   tokenizer: Any,
   output_file: str,
@@ -64,7 +66,8 @@ def cached_features(
   Returns:
     Whether examples were converted.
   """
-  settings = ("two_tower", _CACHE_FORMAT, max_seq_length, list(label_list))
+  key_of_labels = labels.of(label_list).key
+  settings = ("two_tower", _CACHE_FORMAT, max_seq_length, key_of_labels)
   rows = ((row.text_a, row.text_b, row.label) for row in examples)
   key = feature_cache.content_key(tokenizer, settings, rows)
   store = feature_cache.Store(output_file, key, cache_dir)
@@ -97,7 +100,7 @@ def _encode(first, second):
   return records.encode_example(
     texts
     | {
-      "label_ids": [first.label_id],
+      "label_ids": pair_features.as_list(first.label_id),
       "is_real_example": [int(first.is_real_example)],
     }
   )

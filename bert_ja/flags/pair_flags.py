@@ -61,10 +61,10 @@ def read(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
 
 
 def features(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
-  """The module that makes rows of examples."""
-  from bert_ja.data import pair_features, tower_features
+  """The module that makes rows of two texts; None for a task's own."""
+  from bert_ja.data import tower_features
 
-  return pair_features if flag_values.pair_model == "joint" else tower_features
+  return None if flag_values.pair_model == "joint" else tower_features
 
 
 def recorded(flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from bert_ja import text_io
-from bert_ja.data import pair_features
+from bert_ja.data import labels
 from bert_ja.tasks import base, registry
 
 _TEXT_COLUMNS = (
@@ -202,7 +202,7 @@ class TableProcessor(base.SetProcessor):
         )
         raise ValueError(
           f"{example.source}, column {self.label_column!r}: label {example.label!r} is "
-          f"not one of {pair_features.name_labels(self.get_labels())}{hint}"
+          f"not one of {labels.name_labels(self.get_labels())}{hint}"
         )
 
 

@@ -116,10 +116,6 @@ class TestConvertSingleExample:
     with pytest.raises(ValueError, match="example dev-3: label 'maybe' is not one of"):
       convert(InputExample("dev-3", "a", None, "maybe"), tokenizer)
 
-  def test_a_long_list_of_labels_is_cut_in_messages(self):
-    named = pair_features.name_labels([str(i) for i in range(150)])
-    assert named.startswith("'0', '1', ") and named.endswith("'19', ... (150)")
-
   def test_a_length_without_room_is_an_error(self, tokenizer):
     message = "--max_seq_length=2 leaves no room for a token .*; the least is 3"
     with pytest.raises(ValueError, match=message):

@@ -57,17 +57,16 @@ class TestCachedFeatures:
     assert convert(PAIR, length=6)
 
 
-class TestCheckLabels:
-  def test_ids_of_pairs(self):
-    rows = [PAIR, InputExample("2", "a", "", "no")]
-    assert tower_features.check_labels(rows, LABELS) == [1, 0]
+class TestCheck:
+  def test_an_empty_second_text_is_one(self):
+    tower_features.check([PAIR, InputExample("2", "a", "", "no")], LABELS)
 
   def test_a_row_of_one_text_is_named(self):
     rows = [PAIR, InputExample("2", "a", None, "no", "train.csv, line 3")]
     with pytest.raises(ValueError, match="^train.csv, line 3: .*compares two texts"):
-      tower_features.check_labels(rows, LABELS)
+      tower_features.check(rows, LABELS)
 
   def test_an_unknown_label_is_named(self):
     rows = [InputExample("2", "a", "b", "x", "train.csv, line 3")]
     with pytest.raises(ValueError, match="train.csv, line 3: label 'x'"):
-      tower_features.check_labels(rows, LABELS)
+      tower_features.check(rows, LABELS)

@@ -4,7 +4,7 @@ import pytest
 from absl import flags
 
 from bert_ja import two_tower
-from bert_ja.data import pair_features, tower_features
+from bert_ja.data import tower_features
 from bert_ja.flags import pair_flags
 
 
@@ -18,7 +18,7 @@ def parse(*arguments):
 def test_one_sequence_is_the_default():
   flag_values = parse()
   assert pair_flags.read(flag_values) is None
-  assert pair_flags.features(flag_values) is pair_features
+  assert pair_flags.features(flag_values) is None
   assert pair_flags.recorded(flag_values) == {"pair_model": "joint"}
 
 
