@@ -165,23 +165,18 @@ def read_text(path: str) -> str:
 
   Raises:
     FileNotFoundError: the path does not exist.
-    ValueError: the file is not UTF-8; the message names file and line.
+    ValueError: a line is not UTF-8, or other text that looks like it; the message
+      names file and line.
   """
   with open_file(path, "rb") as reader:
     data = reader.read()
   data = data.removeprefix(codecs.BOM_UTF8)
-  try:
-    return data.decode("utf-8")
-  except UnicodeDecodeError as error:
-    line = data.count(b"\n", 0, error.start) + 1
-    raise _not_utf_8(f"{path}, line {line}", error) from None
-
-
-def _not_utf_8(place, error):
-  return ValueError(
-    f"{place}: expected UTF-8, found byte 0x{error.object[error.start]:02x}; convert "
-    "the file, for example with iconv -f CP932 -t UTF-8"
-  )
+  if _another_encoding(data) is None:
+    with contextlib.suppress(UnicodeDecodeError):
+      return data.decode("utf-8")
+  # Line by line it takes longer, but tells which is wrong.
+  lines = enumerate(data.split(b"\n"), 1)
+  return "\n".join(_decoded(line, path, number) for number, line in lines)
 
 
 def stream_lines(path: str) -> Iterator[str]:
@@ -217,27 +212,31 @@ def decoded_lines(lines: Iterable[bytes], name: str) -> Iterator[str]:
   for number, data in enumerate(lines, 1):
     if number == 1:
       data = data.removeprefix(codecs.BOM_UTF8)
-    if b"\x1b" in data or b"\0" in data:
-      _check_no_other_encoding(f"{name}, line {number}", data)
+    yield _decoded(data, name, number).removesuffix("\n").removesuffix("\r")
+
+
+def _decoded(data, name, number):
+  """Text of the line of that number, which is UTF-8 and meant so."""
+  other = _another_encoding(data)
+  if other is None:
     try:
-      line = data.decode("utf-8")
+      return data.decode("utf-8")
     except UnicodeDecodeError as error:
-      raise _not_utf_8(f"{name}, line {number}", error) from None
-    yield line.removesuffix("\n").removesuffix("\r")
-
-
-def _check_no_other_encoding(place, data):
-  """Refuses text whose bytes could be UTF-8, but are not meant so."""
-  if b"\0" in data:
-    found, encoding = "a NUL byte, as in UTF-16", "UTF-16"
-  elif b"\x1b$" in data or b"\x1b(" in data:
-    found, encoding = "an escape sequence of ISO-2022-JP", "ISO-2022-JP"
-  else:
-    return
+      other = f"byte 0x{data[error.start]:02x}", "CP932"
+  found, encoding = other
   raise ValueError(
-    f"{place}: expected UTF-8, found {found}; convert the file, for example with "
-    f"iconv -f {encoding} -t UTF-8"
+    f"{name}, line {number}: expected UTF-8, found {found}; convert the file, for "
+    f"example with iconv -f {encoding} -t UTF-8"
   )
+
+
+def _another_encoding(data):
+  """(sign, encoding) of text whose bytes could be UTF-8, but are not meant so."""
+  if b"\0" in data:
+    return "a NUL byte, as in UTF-16", "UTF-16"
+  if b"\x1b" in data and (b"\x1b$" in data or b"\x1b(" in data):
+    return "an escape sequence of ISO-2022-JP", "ISO-2022-JP"
+  return None
 
 
 def read_lines(path: str) -> list[str]:

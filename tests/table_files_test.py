@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bert_ja import table_files
 
-CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"))
+# NUL and escape are signs of other encodings.
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0\x1b"))
 
 
 def write(folder, name, text, encoding="utf-8"):
@@ -19,6 +20,33 @@ def write(folder, name, text, encoding="utf-8"):
 
 def read(folder, name, text):
   return table_files.read_table(write(folder, name, text))
+
+
+class TestEncoding:
+  MESSAGE = (
+    r"line 2: expected UTF-8, found an escape sequence of ISO-2022-JP; convert the "
+    r"file, for example with iconv -f ISO-2022-JP -t UTF-8$"
+  )
+
+  # All bytes are those of ASCII, and in JSON an escape sequence is no text.
+  @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+      ("a.csv", "text,label\n駅前の店,1\n"),
+      ("a.tsv", "text\tlabel\n駅前の店\t1\n"),
+      ("a.jsonl", '{"text": "store"}\n{"text": "駅前の店"}\n'),
+      ("a.json", '[{"text": "store"},\n{"text": "駅前の店"}]\n'),
+    ],
+  )
+  def test_iso_2022_jp_is_told_with_file_and_line(self, tmp_path, name, text):
+    path = write(tmp_path, name, text, "iso2022_jp")
+    with pytest.raises(ValueError, match=f"{name}, {self.MESSAGE}"):
+      table_files.read_table(path)
+
+  def test_rows_without_column_names_too(self, tmp_path):
+    path = write(tmp_path, "a.tsv", "store\t1\n駅前の店\t1\n", "iso2022_jp")
+    with pytest.raises(ValueError, match=f"a.tsv, {self.MESSAGE}"):
+      table_files.read_tsv(path)
 
 
 class TestReadTsv:

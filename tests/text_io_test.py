@@ -173,6 +173,19 @@ class TestReadText:
     with pytest.raises(ValueError, match=message):
       text_io.read_text(path)
 
+  @pytest.mark.parametrize("encoding", ["iso2022_jp", "utf-16", "utf-16-le"])
+  def test_an_encoding_is_told_as_in_lines_one_by_one(self, tmp_path, encoding):
+    path = write(tmp_path, "a.txt", "\x1b[1mabc\n犬\n猫\n", encoding=encoding)
+    with pytest.raises(ValueError, match="iconv -f [IU]") as streamed:
+      list(text_io.stream_lines(path))
+    with pytest.raises(ValueError, match="a.txt, line") as whole:
+      text_io.read_text(path)
+    assert str(whole.value) == str(streamed.value)
+
+  def test_another_escape_sequence_is_text(self, tmp_path):
+    text = "\x1b[1m犬\x1b[0m\n"
+    assert text_io.read_text(write(tmp_path, "a.txt", text)) == text
+
   def test_only_lf_and_crlf_end_a_line(self, tmp_path):
     text = "a\x85b\u2028c\x0bd\re\r\nf\n\ng"
     expected = ["a\x85b\u2028c\x0bd\re", "f", "", "g"]
