@@ -50,6 +50,8 @@ bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.pretraining_data_benchmark \
 	  --output_file=out/pretraining_data.json \
 	  $(if $(AOZORA_ARCHIVE),--aozora_archive='$(AOZORA_ARCHIVE)')
+	$(BIN)/python -m benchmarks.extraction_benchmark --output_file=out/extraction.json
+	$(BIN)/python -m benchmarks.pair_benchmark --output_file=out/pairs.json
 	test -z "$(MODEL_DIR)" || $(BIN)/python -m benchmarks.mrpc_benchmark \
 	  --model_dir=$(MODEL_DIR) --data_dir=$(MRPC_DIR) --output_file=out/mrpc.json
 

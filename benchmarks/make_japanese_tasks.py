@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from bert_ja import text_io
+from bert_ja import table_files, text_io
 from bert_ja.commands import livedoor
 from bert_ja.flags import command_line
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
 def make_reviews(jrte_dir: str, output_dir: str) -> None:
   """Writes train.tsv, dev.tsv and test.tsv with the columns text and label."""
   tables = {name: [] for name in _REVIEW_SETS}
-  for row in text_io.read_tsv(os.path.join(jrte_dir, "pn.tsv")):
+  for row in table_files.read_tsv(os.path.join(jrte_dir, "pn.tsv")):
     _, label, text, _, name = row
     if label in _REVIEW_LABELS:
       tables[name].append((text, label))

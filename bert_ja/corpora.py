@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from bert_ja import input_files, text_io
+from bert_ja import input_files, table_files, text_io
 from bert_ja.ja import aozora, sentences
 
 
@@ -147,10 +147,10 @@ def read_table(paths: Sequence[str], text_field: str = "text") -> Iterator[Docum
   """Rows of `.tsv`, `.csv`, `.json` or `.jsonl` files, each a document.
 
   Raises:
-    ValueError: no such column, or a file that `text_io.read_table` refuses.
+    ValueError: no such column, or a file that `table_files.read_table` refuses.
   """
   for path in input_files.files(paths):
-    for number, row in text_io.read_table(path)[1]:
+    for number, row in table_files.read_table(path)[1]:
       text = _field(row, text_field, f"{path}, line {number}")
       yield Document("", sentences.split(text))
 

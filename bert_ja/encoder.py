@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import base
 
-from bert_ja import front_end_choice, front_ends, model_files, modeling, vectors
+from bert_ja import front_end_choice, front_ends, model_files, vectors
 from bert_ja.data import text_rows
 
 
@@ -137,12 +137,7 @@ def load(
     choice = front_end_choice.Choice(tokenizer, "it was given", settings)
   else:
     choice = front_end_choice.choose(files)
-  if files.config_file:
-    config = modeling.BertConfig.from_json_file(files.config_file)
-  else:
-    config = modeling.BertConfig.from_dict(
-      front_ends.default_config(choice.name, files)
-    )
+  config = front_ends.load_config(choice.name, files)
   made = front_ends.create(
     choice.name, files.vocab_file, files.model_file, choice.settings
   )

@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from absl import logging
+
 from bert_ja import japanese_tokenization, model_files, tokenization
 from bert_ja.ja import normalization, segmenters, sentence_piece
 
@@ -280,6 +282,26 @@ def words_of(
     return [word.lower() for word in found] if lower else found
 
   return words
+
+
+def load_config(name: str | None, files: model_files.ModelFiles) -> Any:
+  """The model's `BertConfig`: of its file, or `default_config`.
+
+  Args:
+    name: its front end; not needed where the files have a configuration.
+    files: the model's.
+
+  Raises:
+    FileNotFoundError: the file is not there.
+    ValueError: it is damaged; or there is none, and the models of this front end have
+      configurations.
+  """
+  from bert_ja import modeling
+
+  if files.config_file:
+    return modeling.BertConfig.from_json_file(files.config_file)
+  logging.info("%s has no configuration: that of %s's models", files.directory, name)
+  return modeling.BertConfig.from_dict(default_config(name, files))
 
 
 def default_config(name: str, files: model_files.ModelFiles) -> dict[str, Any]:

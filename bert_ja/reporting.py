@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 from absl import logging
 
-from bert_ja import figures, text_io
+from bert_ja import figures, table_files, text_io
 
 _CURVE_COLUMNS = ("step", "epoch", "split")
 _BAR_SECONDS = 0.5  # least time between two readings of the values beside a bar
@@ -364,7 +364,7 @@ def read_learning_curve(directory: str) -> list[dict[str, Any]]:
   path = os.path.join(directory, "learning_curve.csv")
   if not text_io.exists(path):
     return []
-  _, rows = text_io.read_table(path)
+  _, rows = table_files.read_table(path)
   return [
     {
       name: text if name == "split" else _exact_number(text)

@@ -204,6 +204,25 @@ class TestCreateErrors:
       )
 
 
+class TestLoadConfig:
+  @pytest.mark.parametrize("name", ["bert-japanese", "google", None])
+  def test_a_file_says_all(self, tmp_path, name):
+    path = tmp_path / "config.json"
+    path.write_text('{"vocab_size": 37, "hidden_size": 24, "type_vocab_size": 5}')
+    files = model_files.ModelFiles("", None, str(path), None, {}, {})
+    config = front_ends.load_config(name, files)
+    assert (config.vocab_size, config.hidden_size, config.type_vocab_size) == (
+      37,
+      24,
+      5,
+    )
+
+  def test_without_a_file_it_is_the_familys(self):
+    files = model_files.ModelFiles("", None, None, None, {}, {})
+    config = front_ends.load_config("bert-japanese", files)
+    assert (config.vocab_size, config.type_vocab_size) == (32000, 2)
+
+
 class TestDefaultConfig:
   def test_kikutas_model_has_type_vocab_size_2(self, models):
     """Contract B-5: without weights, the published sizes."""

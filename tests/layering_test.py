@@ -18,7 +18,7 @@ _SCRIPTS = sorted(path.stem for path in _ROOT.glob("*.py"))
 # names joined by "+" that belong together.
 _ROWS = (
   ("text_io", "lazy", "shipped_models"),
-  ("hugging_face", "input_files"),
+  ("hugging_face", "input_files", "table_files"),
   ("checkpoint",),
   ("one_pass",),
   ("modeling", "optimization", "distribution", "ja"),
@@ -115,6 +115,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.run_queue",
   "bert_ja.run_state",
   "bert_ja.shipped_models",
+  "bert_ja.table_files",
   "bert_ja.tasks",
   "bert_ja.tokenization",
   *_SCRIPTS,

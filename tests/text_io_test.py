@@ -1,29 +1,20 @@
-"""Files: reading by line and by column, errors that name the place, whole writing."""
+"""Files: reading whole and by line, errors that name the place, whole writing."""
 
 import errno
 import gzip
-import json
 import os
 import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bert_ja import text_io
-
-CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"))
 
 
 def write(folder, name, text, encoding="utf-8"):
   path = folder / name
   path.write_bytes(text.encode(encoding))
   return str(path)
-
-
-def read(folder, name, text):
-  return text_io.read_table(write(folder, name, text))
 
 
 class TestFiles:
@@ -182,6 +173,19 @@ class TestReadText:
     with pytest.raises(ValueError, match=message):
       text_io.read_text(path)
 
+  @pytest.mark.parametrize("encoding", ["iso2022_jp", "utf-16", "utf-16-le"])
+  def test_an_encoding_is_told_as_in_lines_one_by_one(self, tmp_path, encoding):
+    path = write(tmp_path, "a.txt", "\x1b[1mabc\n犬\n猫\n", encoding=encoding)
+    with pytest.raises(ValueError, match="iconv -f [IU]") as streamed:
+      list(text_io.stream_lines(path))
+    with pytest.raises(ValueError, match="a.txt, line") as whole:
+      text_io.read_text(path)
+    assert str(whole.value) == str(streamed.value)
+
+  def test_another_escape_sequence_is_text(self, tmp_path):
+    text = "\x1b[1m犬\x1b[0m\n"
+    assert text_io.read_text(write(tmp_path, "a.txt", text)) == text
+
   def test_only_lf_and_crlf_end_a_line(self, tmp_path):
     text = "a\x85b\u2028c\x0bd\re\r\nf\n\ng"
     expected = ["a\x85b\u2028c\x0bd\re", "f", "", "g"]
@@ -225,168 +229,3 @@ class TestAbsolute:
     monkeypatch.chdir(tmp_path)
     assert text_io.absolute("a/../b") == f"{tmp_path}/b"
     assert text_io.absolute("gs://a/b") == "gs://a/b"
-
-
-class TestReadTsv:
-  def test_quotes_are_ordinary_and_empty_lines_are_empty_rows(self, tmp_path):
-    path = write(tmp_path, "a.tsv", '"a\tb "c"\r\n\n""\tx\u2028y\n')
-    assert text_io.read_tsv(path) == [['"a', 'b "c"'], [], ['""', "x\u2028y"]]
-
-
-class TestReadTableCsv:
-  def test_rows_come_with_their_line_numbers(self, tmp_path):
-    columns, rows = read(tmp_path, "a.csv", "\ufefftext, label\n一,0\n\n二,1\n")
-    assert columns == ["text", "label"]
-    assert rows == [
-      (2, {"text": "一", "label": "0"}),
-      (4, {"text": "二", "label": "1"}),
-    ]
-
-  def test_quoted_cells_hold_commas_quotes_and_line_breaks(self, tmp_path):
-    _, rows = read(tmp_path, "a.csv", 'a,b\n"1,\n""2""",3\n4,5\n')
-    assert rows == [(2, {"a": '1,\n"2"', "b": "3"}), (4, {"a": "4", "b": "5"})]
-
-  def test_unicode_line_separators_do_not_end_a_row(self, tmp_path):
-    cell = "a\u2028b\u2029c\x85d\x1ce\x0bf\x0cg"
-    _, rows = read(tmp_path, "a.csv", f"text,label\n{cell},1\n")
-    assert rows == [(2, {"text": cell, "label": "1"})]
-
-  def test_a_cell_may_be_as_long_as_a_book(self, tmp_path):
-    book = "本" * 200_000
-    _, rows = read(tmp_path, "a.csv", f"text,label\n{book},1\n")
-    assert rows[0][1]["text"] == book
-
-  def test_cells_too_many_or_few_are_named(self, tmp_path):
-    message = r"a.csv, line 3: expected 2 cells \(text, label\), found 3"
-    with pytest.raises(ValueError, match=message):
-      read(tmp_path, "a.csv", "text,label\na,1\nb,c,1\n")
-
-  def test_a_bad_quote_is_named_with_the_line_its_row_starts_on(self, tmp_path):
-    message = r"a.csv, line 3: .*a quote inside a quoted cell is written twice"
-    with pytest.raises(ValueError, match=message):
-      read(tmp_path, "a.csv", 'a,b\n1,2\n"x" y,2\n')
-
-  def test_a_repeated_column_is_named(self, tmp_path):
-    with pytest.raises(ValueError, match="a.csv, line 1: column 'text' is there twice"):
-      read(tmp_path, "a.csv", "text,text\na,b\n")
-
-  def test_an_empty_file_needs_a_header(self, tmp_path):
-    with pytest.raises(ValueError, match="a.csv is empty; expected a header line"):
-      read(tmp_path, "a.csv", "\n")
-
-  def test_another_ending_is_an_error(self, tmp_path):
-    message = (
-      r"a.txt: expected a file ending in .csv, .tsv, .json or .jsonl, found '.txt'"
-    )
-    with pytest.raises(ValueError, match=message):
-      read(tmp_path, "a.txt", "text\n")
-
-  @settings(max_examples=50, deadline=None)
-  @given(st.lists(st.tuples(CELL, CELL), min_size=1))
-  def test_what_the_csv_module_writes_is_read_back(self, tmp_path_factory, rows):
-    import csv
-    import io
-
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows([("a", "b"), *rows])
-    folder = tmp_path_factory.mktemp("csv")
-    _, found = read(folder, "a.csv", buffer.getvalue())
-    assert [(row["a"], row["b"]) for _, row in found] == rows
-
-
-class TestReadTableTsv:
-  def rows(self, folder, body):
-    _, rows = read(folder, "a.tsv", "id\ttext\n" + body)
-    return [(line, row["id"], row["text"]) for line, row in rows]
-
-  def test_quotes_within_a_cell_are_ordinary(self, tmp_path):
-    body = '1\the said "yes"\n2\t"no" she said\n3\t"\n'
-    assert self.rows(tmp_path, body) == [
-      (2, "1", 'he said "yes"'),
-      (3, "2", '"no" she said'),
-      (4, "3", '"'),
-    ]
-
-  def test_a_wholly_quoted_cell_is_unquoted(self, tmp_path):
-    body = '1\t"he said ""yes"""\n"2"\t""\n'
-    assert self.rows(tmp_path, body) == [(2, "1", 'he said "yes"'), (3, "2", "")]
-
-  def test_an_opening_quote_does_not_swallow_the_next_rows(self, tmp_path):
-    body = '1\t"one\n2\ttwo\n3\tthree"\n'
-    expected = [(2, "1", '"one'), (3, "2", "two"), (4, "3", 'three"')]
-    assert self.rows(tmp_path, body) == expected
-
-  def test_a_quoted_line_break_is_part_of_the_cell(self, tmp_path):
-    body = '1\t"one\n\nmore"\n2\ttwo\n'
-    assert self.rows(tmp_path, body) == [(2, "1", "one\n\nmore"), (5, "2", "two")]
-
-  def test_a_quoted_tab_is_part_of_the_cell(self, tmp_path):
-    body = '1\t"one\t""two"""\n'
-    assert self.rows(tmp_path, body) == [(2, "1", 'one\t"two"')]
-
-  def test_unicode_line_separators_do_not_end_a_row(self, tmp_path):
-    assert self.rows(tmp_path, "1\ta\u2028b\x85c\n") == [(2, "1", "a\u2028b\x85c")]
-
-  def test_blank_lines_are_left_out(self, tmp_path):
-    assert self.rows(tmp_path, "\n1\ta\n\n") == [(3, "1", "a")]
-
-  def test_an_unclosed_quote_in_a_short_row_is_a_short_row(self, tmp_path):
-    message = r"a.tsv, line 3: expected 2 cells \(id, text\), found 1"
-    with pytest.raises(ValueError, match=message):
-      self.rows(tmp_path, '1\ta\n"2\n3\tb\n')
-
-  @settings(max_examples=50, deadline=None)
-  @given(st.lists(st.tuples(st.integers(0, 9), CELL), min_size=1))
-  def test_a_quoting_writers_line_breaks_and_tabs_are_read_back(
-    self, tmp_path_factory, rows
-  ):
-    import csv
-    import io
-
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(
-      buffer, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
-    )
-    # The last column never breaks, so that no part of a row looks like a row.
-    writer.writerows([(text, number, number) for number, text in rows])
-    body = "text\tid\tlast\n" + buffer.getvalue()
-    _, found = read(tmp_path_factory.mktemp("tsv"), "a.tsv", body)
-    assert [row["id"] for _, row in found] == [str(number) for number, _ in rows]
-    assert [row["text"] for _, row in found] == [text for _, text in rows]
-
-
-class TestReadTableJson:
-  def test_one_object_a_line(self, tmp_path):
-    columns, rows = read(tmp_path, "a.jsonl", '{"a": 1}\n\n{"b": "x\u2028"}\n')
-    assert columns == ["a", "b"]
-    assert rows == [(1, {"a": 1}), (3, {"b": "x\u2028"})]
-
-  def test_a_list_of_objects_keeps_lines(self, tmp_path):
-    values = [{"a": "}\n,{"}, {"a": [1, {"b": 2}]}, {}]
-    text = "\n" + json.dumps(values, indent=1) + "\n"
-    assert read(tmp_path, "a.json", text) == (
-      ["a"],
-      [(3, values[0]), (6, values[1]), (14, values[2])],
-    )
-
-  def test_an_empty_list_has_no_rows(self, tmp_path):
-    assert read(tmp_path, "a.json", "[ ]") == ([], [])
-
-  def test_a_bad_line_is_named(self, tmp_path):
-    message = r"a.jsonl, line 2: expected one JSON object a line \(Expecting"
-    with pytest.raises(ValueError, match=message):
-      read(tmp_path, "a.jsonl", '{"a": 1}\n{"a": }\n')
-
-  def test_a_line_that_goes_too_deep_is_named(self, tmp_path):
-    path = write(tmp_path, "a.jsonl", '{"a": 1}\n{"a": ' + "[" * 100_000)
-    with pytest.raises(ValueError, match=r"a.jsonl, line 2: JSON that cannot be read"):
-      text_io.read_table(path)
-
-  def test_a_bad_list_is_named_with_line_and_column(self, tmp_path):
-    with pytest.raises(ValueError, match="a.json, line 2, column 1: not JSON"):
-      read(tmp_path, "a.json", '[{"a": 1}\n{"a": 2}]')
-
-  def test_a_row_that_is_no_object_is_named(self, tmp_path):
-    message = "a.jsonl, line 1: expected a JSON object, found int"
-    with pytest.raises(ValueError, match=message):
-      read(tmp_path, "a.jsonl", "3\n")

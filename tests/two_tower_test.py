@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, heads, losses, modeling, two_tower
+from bert_ja import (
+  checkpoint,
+  heads,
+  losses,
+  modeling,
+  optimization,
+  train_step,
+  two_tower,
+)
 from tests.heads_test import tiny_config
 
 H, K, C = 6, 4, 3
@@ -205,3 +213,38 @@ class TestTwoTower:
     assert [name for name in actual if name.startswith("bert/")] == encoder
     for name in encoder:
       np.testing.assert_array_equal(actual[name], expected[name])
+
+
+@pytest.mark.parametrize("combination", list(two_tower.COMBINATIONS))
+def test_a_step_by_xla_gives_the_same(combination):
+  trained = [updated(tower(combination), jit_compile=compiled) for compiled in (0, 1)]
+  (expected, before, after), (values, _, weights) = trained
+  for name, value in expected.items():
+    np.testing.assert_allclose(values[name], value, rtol=1e-5, err_msg=name)
+  moved = after - before
+  assert np.mean(moved != 0) > 0.5
+  assert np.linalg.norm(weights - after) < 1e-4 * np.linalg.norm(moved)
+
+
+def updated(model, **options):
+  """Two updates: ({name: values [2]}, all weights before, all weights after)."""
+  variables = checkpoint.named_variables(model)
+
+  def weights():
+    return np.concatenate([value.numpy().reshape(-1) for value in variables.values()])
+
+  optimizer = optimization.AdamWeightDecayOptimizer(0.01)
+  optimizer.build(variables)
+  step = train_step.TrainStep(
+    lambda features, stream: heads.cross_entropy(
+      model(features), features["label_ids"]
+    ),
+    optimizer,
+    variables,
+    tf.distribute.get_strategy(),
+    train_step.StepOptions(**options),
+  )
+  features = pair_features(LENGTHS) | {"label_ids": np.array([0, 2, 1], np.int32)}
+  before = weights()
+  rows = tf.data.Dataset.from_tensors(features).repeat()
+  return step.run(iter(rows), 2), before, weights()

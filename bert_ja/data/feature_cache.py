@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -48,7 +49,8 @@ class Store:
   Attributes:
     output_file: path of the first file; `<output_file>.key` says what the files hold.
     key: of `content_key`.
-    cache_dir: where the copies are, `<key>.tf_record` and on; None for no copies.
+    cache_dir: where the copies are, `<key>` with the ending of `output_file` and on;
+      None for no copies.
     suffixes: what the path of each file has after `output_file`.
   """
 
@@ -89,7 +91,7 @@ class Store:
   def _copies(self):
     """Path of the first copy, or None."""
     if self.cache_dir and self.key:
-      return f"{self.cache_dir}/{self.key}.tf_record"
+      return f"{self.cache_dir}/{self.key}{os.path.splitext(self.output_file)[1]}"
     return None
 
   def _paths(self, first):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bert_ja import text_io
+from bert_ja import table_files, text_io
 from bert_ja.data import pair_features
 
 STANDARD_INPUT = "-"
@@ -37,7 +37,7 @@ def read(path: str, columns: Sequence[str] | None = None) -> Iterator[Text]:
 
   Args:
     path: of a text file, packed with gzip or not; `-` for standard input. With
-      `columns`, of a table (`text_io.read_table`), which is read whole.
+      `columns`, of a table (`table_files.read_table`), which is read whole.
     columns: one or two columns of a table; None for lines (contract A-164): a line
       `A ||| B` is a pair, an empty line is a text.
 
@@ -64,7 +64,7 @@ def _read_columns(path, columns):
       f"--text_columns={','.join(columns)}: expected one or two columns of a file, "
       f"found {len(columns)} of {path}"
     )
-  known, rows = text_io.read_table(path)
+  known, rows = table_files.read_table(path)
   for column in columns:
     if column not in known:
       raise ValueError(

@@ -144,13 +144,11 @@ def load_config(files: Any, tokenizer_name: str | None = None) -> Any:
   Raises:
     ValueError: there is none, or it is damaged.
   """
-  from bert_ja import front_end_choice, front_ends, modeling
+  from bert_ja import front_end_choice, front_ends
 
-  if files.config_file:
-    return modeling.BertConfig.from_json_file(files.config_file)
-  name = tokenizer_name or front_end_choice.choose(files).name
-  logging.info("%s has no configuration: that of %s's models", files.directory, name)
-  return modeling.BertConfig.from_dict(front_ends.default_config(name, files))
+  if not (tokenizer_name or files.config_file):
+    tokenizer_name = front_end_choice.choose(files).name
+  return front_ends.load_config(tokenizer_name, files)
 
 
 def check_output_dir(

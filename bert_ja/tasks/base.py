@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bert_ja import text_io
+from bert_ja import table_files
 
 # Defined where they become features; a task's file finds them here, as readers of the
 # original expect.
@@ -52,7 +52,7 @@ class DataProcessor:
       raise ValueError(
         f"quotechar={quotechar!r}: quotes are ordinary characters in these files"
       )
-    return text_io.read_tsv(input_file)
+    return table_files.read_tsv(input_file)
 
 
 class SetProcessor(DataProcessor):
@@ -89,7 +89,7 @@ def read_rows(
     FileNotFoundError: the path does not exist.
     ValueError: a row has fewer cells.
   """
-  for row, cells in enumerate(text_io.read_tsv(path)):
+  for row, cells in enumerate(table_files.read_tsv(path)):
     if row == 0 and header:
       continue
     source = f"{path}, line {row + 1}"

@@ -2,7 +2,7 @@
 
 import os
 
-from bert_ja import text_io
+from bert_ja import table_files
 from bert_ja.tasks import base, registry
 
 LABELS = (
@@ -46,7 +46,7 @@ class LivedoorProcessor(base.SetProcessor):
 
   def examples(self, data_dir: str, set_type: str) -> list[base.InputExample]:
     path = os.path.join(data_dir, self._files[set_type])
-    header = next(iter(text_io.read_tsv(path)), [])
+    header = next(iter(table_files.read_tsv(path)), [])
     for name in ("text", "label"):
       if name not in header:
         raise ValueError(

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from bert_ja import text_io
+from bert_ja import table_files, text_io
 from bert_ja.data import labels
 from bert_ja.tasks import base, registry
 
@@ -31,7 +31,7 @@ class TableProcessor(base.SetProcessor):
   A subclass may set the options as class attributes. Labels are taken from, in this
   order, `labels`, `labels_file`, and the training file, sorted (as numbers if all are
   whole numbers). Rows of the test set may lack the label column, or have empty cells
-  in it. See `text_io.read_table` for the forms of files.
+  in it. See `table_files.read_table` for the forms of files.
 
   Args:
     text_columns: one or two column names; by default the first that the file has of
@@ -151,7 +151,7 @@ class TableProcessor(base.SetProcessor):
     return os.path.join(data_dir, found[0])
 
   def _read(self, path, set_type):
-    columns, rows = text_io.read_table(path)
+    columns, rows = table_files.read_table(path)
     if not rows:
       raise ValueError(f"{path} has no rows")
     text_columns = self._find_text_columns(path, columns)

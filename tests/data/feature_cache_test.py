@@ -98,14 +98,30 @@ class TestStore:
     cache = str(tmp_path / "cache")
     fill(store(cache_dir=cache))
     other = store(name="other", cache_dir=cache)
-    assert other.reuse() == f"{cache}/k1.tf_record"
+    assert other.reuse() == f"{cache}/k1"
     assert (tmp_path / "other").read_text() == "one"
     assert (tmp_path / "other.npz").read_text() == "one.npz"
     assert other.reuse() == str(tmp_path / "other")
 
+  @pytest.mark.parametrize(
+    ("name", "copy"),
+    [
+      ("train.tf_record", "k1.tf_record"),
+      ("train.vectors.npy", "k1.npy"),
+      ("train", "k1"),
+    ],
+  )
+  def test_a_copy_ends_as_its_file_does(self, store, tmp_path, name, copy):
+    cache = tmp_path / "cache"
+    fill(store(name=name, cache_dir=str(cache)))
+    assert sorted(path.name for path in cache.iterdir()) == [copy, f"{copy}.npz"]
+    assert (
+      store(name=f"other-{name}", cache_dir=str(cache)).reuse() == f"{cache}/{copy}"
+    )
+
   def test_a_copy_that_lacks_a_file_is_none(self, store, tmp_path):
     cache = tmp_path / "cache"
     fill(store(cache_dir=str(cache)))
-    (cache / "k1.tf_record.npz").unlink()
+    (cache / "k1.npz").unlink()
     assert store(name="other", cache_dir=str(cache)).reuse() is None
     assert not (tmp_path / "other").exists()

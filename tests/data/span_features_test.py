@@ -748,11 +748,11 @@ class TestCachedWindows:
     windows = make(
       rows,
       cache_dir=cache,
-      output_file=str(tmp_path / "other"),
+      output_file=str(tmp_path / "other.tf_record"),
       progress=lambda *done: calls.append(done),
     )
     assert calls == []
-    assert (tmp_path / "other").read_bytes() == (
+    assert (tmp_path / "other.tf_record").read_bytes() == (
       tmp_path / "train.tf_record"
     ).read_bytes()
     assert len(windows.length) > 0

@@ -97,6 +97,23 @@ class TestResolve:
       model_flags.resolve(parse("--vocab_file=v.txt"))
 
 
+class TestLoadConfig:
+  def test_a_configuration_needs_no_vocabulary(self, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"vocab_size": 37}')
+    files = model_files.ModelFiles("", None, str(path), None, {}, {})
+    assert model_flags.load_config(files).vocab_size == 37
+
+  def test_without_one_the_files_tell_the_family(self):
+    named = {"tokenizer": "bert-japanese"}
+    files = model_files.ModelFiles("", None, None, "wiki-ja.vocab", named, {})
+    assert model_flags.load_config(files).vocab_size == 32000
+
+  def test_a_family_that_is_given_is_not_looked_for(self):
+    files = model_files.ModelFiles("", None, None, None, {"tokenizer": "google"}, {})
+    assert model_flags.load_config(files, "bert-japanese").vocab_size == 32000
+
+
 class TestRecordedFlags:
   def test_those_not_given_take_their_recorded_values(self, parse, model_dir):
     flag_values = parse(f"--model_dir={model_dir}")

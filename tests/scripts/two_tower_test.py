@@ -12,6 +12,15 @@ from bert_ja import text_io
 from tests.scripts import runs
 
 _WORDS = [f"w{index}" for index in range(40)]
+# All weights are trained, without dropout: the numbers hang on no device.
+_WHOLE = {
+  "pair_model": "two_tower",
+  "combination": "attention_reduced",
+  "attention_size": 6,
+  "head_dropout": 0.0,
+  "num_train_epochs": 2,
+  "do_predict": True,
+}
 
 
 def write_rows(path, count, seed):
@@ -60,10 +69,12 @@ def results(inputs, tmp_path_factory):
     "pieces_once": {**reduced, "trainable": "head", "do_eval": True},
     "pieces_each_step": {**reduced, **step, "do_eval": True},
     "last_layer": {"trainable": "last_layer", "combination": "product"},
+    "whole": _WHOLE,
+    "whole_by_xla": {**_WHOLE, "xla": True},
   }
   common = {"pair_model": "two_tower", "num_train_epochs": 2}
   commands = [
-    runs.arguments(inputs, str(root / name), **common, **job)
+    runs.arguments(inputs, str(root / name), **(common | job))
     for name, job in jobs.items()
   ]
   again = {"model_dir": str(root / "all"), "data_dir": inputs, "do_predict": True}
@@ -139,6 +150,35 @@ class TestAFixedEncoder:
     assert vectors.shape == (53, 16)
     vectors = np.load(f"{directories['pieces_once']}/train.vectors.npy")
     assert vectors.shape == (53, 16, 16)
+
+
+class TestDevices:
+  """The same weights and predictions, whatever computes them."""
+
+  def compare(self, expected, actual):
+    runs.assert_close(runs.arrays(expected), runs.arrays(actual), relative=2e-3)
+    np.testing.assert_allclose(
+      probabilities(actual), probabilities(expected), rtol=1e-3
+    )
+
+  def test_xla_gives_the_same(self, directories):
+    self.compare(directories["whole"], directories["whole_by_xla"])
+
+  @pytest.mark.parametrize(
+    "options",
+    [{}, pytest.param({"xla": True}, marks=pytest.mark.slow)],
+    ids=["plain", "xla"],
+  )
+  def test_two_devices_give_what_one_gives(
+    self, inputs, directories, tmp_path, options
+  ):
+    # Devices are divided once in a process.
+    arguments = runs.arguments(
+      inputs, str(tmp_path), num_devices=2, **(_WHOLE | options)
+    )
+    status, log = runs.run(arguments)
+    assert status == 0, log
+    self.compare(directories["whole"], str(tmp_path))
 
 
 def test_the_last_layer_and_the_head_are_trained(directories):

@@ -13,7 +13,7 @@ from absl import logging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_ja import figures, text_io
+from bert_ja import figures, table_files
 from bert_ja.data.span_features import Answer, SquadExample
 from bert_ja.tasks import squad, squad_scores
 
@@ -397,7 +397,7 @@ class TestWriteScores:
 
   def test_a_row_a_question(self, written):
     directory, _, _ = written
-    header, *rows = text_io.read_tsv(str(directory / "question_scores.tsv"))
+    header, *rows = table_files.read_tsv(str(directory / "question_scores.tsv"))
     named = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["id"] for row in named] == ["a", "b", "c"]
     assert named[0] == {
@@ -418,12 +418,12 @@ class TestWriteScores:
       self.EXAMPLES, self.PREDICTIONS, self.ODDS, True, threshold=1.0
     )
     squad_scores.write_scores(str(tmp_path), scores)
-    row = text_io.read_tsv(str(tmp_path / "question_scores.tsv"))[3]
+    row = table_files.read_tsv(str(tmp_path / "question_scores.tsv"))[3]
     assert row == ["c", "0", "0", "0", "", "東京", "2"]
 
   def test_the_curve_reads_back(self, written):
     directory, _, _ = written
-    columns, rows = text_io.read_table(str(directory / "no_answer_curve.csv"))
+    columns, rows = table_files.read_table(str(directory / "no_answer_curve.csv"))
     assert columns == ["threshold", "exact", "f1", "character_f1"]
     assert [float(row["threshold"]) for _, row in rows][1:] == [-2.5, 2.0, 4.0]
     exact = [float(row["exact"]) for _, row in rows]
@@ -445,7 +445,7 @@ class TestWriteScores:
     squad_scores.write_scores(str(tmp_path), scores)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"evaluation.json", "metrics.json", "question_scores.tsv"}
-    header = text_io.read_tsv(str(tmp_path / "question_scores.tsv"))[0]
+    header = table_files.read_tsv(str(tmp_path / "question_scores.tsv"))[0]
     assert "null_odds" not in header
 
 

@@ -270,7 +270,7 @@ class TestFiles:
     folder = put(train_csv=self.ROWS)
     processor = table.TableProcessor(data_dir=folder)
     processor.get_labels()
-    monkeypatch.setattr(table.text_io, "read_table", None)
+    monkeypatch.setattr(table.table_files, "read_table", None)
     assert len(processor.get_train_examples(folder)) == 1
 
   def test_a_missing_chosen_file_is_told(self, put):
