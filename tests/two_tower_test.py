@@ -236,7 +236,7 @@ def updated(model, **options):
   optimizer = optimization.AdamWeightDecayOptimizer(0.01)
   optimizer.build(variables)
   step = train_step.TrainStep(
-    lambda features, stream: heads.cross_entropy(
+    lambda features, stream: losses.cross_entropy(
       model(features), features["label_ids"]
     ),
     optimizer,
