@@ -31,6 +31,7 @@ _ROWS = (
     "heads",
     "pretraining_heads",
     "metrics",
+    "entity_scores",
     "figures",
     "run_config",
     "losses",
