@@ -188,14 +188,22 @@ class ClassifierJob(job.Job):
     self.examples = self._read_training_and_dev_set()
     if FLAGS.do_predict:
       self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
-    for rows in self.examples.values():
-      self.kind.check(rows)
+    for split, rows in self.examples.items():
+      self.examples[split] = self.kind.prepare(rows, self.tokenizer)
+      self.kind.check(self.examples[split])
+    if FLAGS.do_train:
+      self.kind.learn(self.examples["train"])
+    else:
+      trained = model_flags.trained_task(self.files, FLAGS)
+      self.kind.learned = trained.get("learned", {})
     return len(self.examples.get("train", ()))
 
   def _create_kind(self, labels):
     from bert_ja.tasks import kinds
 
-    kind = kinds.get(self.processor.kind)(labels, pair_flags.features(FLAGS))
+    kind = kinds.get(self.processor.kind)(
+      labels, pair_flags.features(FLAGS), **self.processor.kind_options
+    )
     if not FLAGS["best_metric"].present:
       FLAGS.best_metric = kind.best_metric
     return kind
@@ -212,7 +220,7 @@ class ClassifierJob(job.Job):
       examples["train"] = self.processor.get_train_examples(directory)
       if fraction:
         examples["train"], examples["eval"] = validation_split.split_examples(
-          examples["train"], fraction, FLAGS.seed
+          examples["train"], fraction, FLAGS.seed, self.kind.strata(examples["train"])
         )
     if FLAGS.do_train:
       training_flags.set_eval_steps(len(examples["train"]), FLAGS)
@@ -222,7 +230,9 @@ class ClassifierJob(job.Job):
     return {split: rows for split, rows in examples.items() if needed[split]}
 
   def task_description(self):
+    learned = {"learned": self.kind.learned} if self.kind.learned else {}
     return {
+      **learned,
       "labels": self.kind.label_list,
       "flags": task_flags.recorded(FLAGS)
       | head_flags.recorded(FLAGS)
@@ -235,7 +245,9 @@ class ClassifierJob(job.Job):
       self.kind.num_outputs,
       self.files.init_checkpoint,
       optimizer_fn=optimizer_fn,
-      metric_fn=lambda outputs: self.kind.metrics(outputs, FLAGS.eval_batch_size),
+      metric_fn=lambda outputs: self.kind.metrics(
+        outputs, FLAGS.eval_batch_size, self.examples["eval"]
+      ),
       head=head_flags.read(FLAGS),
       pair=self.pair,
       kind=self.kind,
@@ -307,7 +319,13 @@ class HeadJob(frozen_encoder.FrozenEncoder, ClassifierJob):
   @property
   def evaluation_batches_in_one(self):
     """One where vectors of all pieces fill the memory."""
-    return 1 if self.pair and self.pair.of_pieces else super().evaluation_batches_in_one
+    from bert_ja import heads
+
+    if self.pair:
+      of_pieces = self.pair.of_pieces
+    else:
+      of_pieces = heads.HEADS[self.kind.head].vectors == "pieces"
+    return 1 if of_pieces else super().evaluation_batches_in_one
 
 
 if __name__ == "__main__":

@@ -522,6 +522,25 @@ def write_predictions(
   return count
 
 
+def write_columns(path: str, columns: Mapping[str, Sequence[Any]]) -> None:
+  """Writes a TSV file with a header; tabs and line ends in cells become spaces.
+
+  Args:
+    path: the file.
+    columns: cells by column name, R each; numbers are written by `number_text`.
+
+  Raises:
+    ValueError: the columns have different lengths.
+  """
+  lengths = {name: len(cells) for name, cells in columns.items()}
+  if len(set(lengths.values())) > 1:
+    raise ValueError(f"{path}: expected columns of one length, got {lengths}")
+  with text_io.written_whole(path) as writer:
+    _write_cells(writer, columns)
+    for row in zip(*columns.values(), strict=True):
+      _write_cells(writer, map(number_text, row))
+
+
 def write_test_results(path: str, probabilities: Iterable[Sequence[float]]) -> int:
   """Writes the original's `test_results.tsv`: class probabilities, no header, no ids.
 

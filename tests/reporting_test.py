@@ -438,6 +438,20 @@ class TestWriteClassificationReport:
       )
 
 
+class TestWriteColumns:
+  def test_numbers_are_as_short_as_float32_lets_them(self, tmp_path):
+    path = tmp_path / "table.tsv"
+    columns = {"id": ["a", "b\tc"], "score": np.array([0.1, 2.5], np.float32)}
+    reporting.write_columns(str(path), columns)
+    assert path.read_text() == "id\tscore\na\t0.1\nb c\t2.5\n"
+
+  def test_columns_of_different_lengths_are_an_error(self, tmp_path):
+    path = tmp_path / "table.tsv"
+    with pytest.raises(ValueError, match=r"columns of one length, got .*'b': 1"):
+      reporting.write_columns(str(path), {"a": [1, 2], "b": [1]})
+    assert not path.exists()
+
+
 class TestWritePredictions:
   PROBABILITIES = np.array([[0.25, 0.75], [0.9, 0.1]], np.float32)
 

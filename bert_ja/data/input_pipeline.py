@@ -14,7 +14,7 @@ features.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,8 @@ from bert_ja.data import pair_features, records
 _LENGTH_MULTIPLE = 8
 # ... and few shapes, since each costs the time of compiling.
 _MOST_LENGTHS = 16
+# What a feature's length may come from, for its last axis to be cut with the texts.
+_CUT_BY = (None, "max_seq_length")
 # Steps whose rows are sorted together by length.
 _BUCKET_WINDOW = 64
 
@@ -64,7 +66,9 @@ def file_based_input_fn_builder(
   del drop_remainder
   spec = spec or pair_features.feature_spec(seq_length)
   arrays = records.read_records(input_file, spec)
-  return array_input_fn_builder(arrays, seq_length, is_training, options)
+  # As many classes as positions, by chance.
+  uncut = [n for n, feature in spec.items() if feature.flag not in _CUT_BY]
+  return array_input_fn_builder(arrays, seq_length, is_training, options, uncut)
 
 
 def input_fn_builder(
@@ -92,8 +96,16 @@ def array_input_fn_builder(
   seq_length: int,
   is_training: bool,
   options: BatchOptions = BatchOptions(),
+  uncut: Collection[str] = (),
 ) -> Callable:
   """input_fn over arrays [R, ...]; a last axis of S positions is cut to the batch.
+
+  Args:
+    arrays: features by name.
+    seq_length: S.
+    is_training: whether rows are shuffled.
+    options: padding and buckets.
+    uncut: features whose last axis is no text's, whatever its length.
 
   Raises:
     ValueError: there is no row.
@@ -122,7 +134,8 @@ def array_input_fn_builder(
     if not options.pad_to_max_length:
       cuts = batch_lengths(lengths, rows, seq_length)
     rows, cuts = _share_of_worker(rows, cuts, context)
-    return _gather(arrays, rows, cuts, seq_length, options.pad_to_max_length)
+    whole = arrays if options.pad_to_max_length else uncut
+    return _gather(arrays, rows, cuts, seq_length, whole)
 
   input_fn.num_rows = num_rows
   return input_fn
@@ -215,7 +228,7 @@ def _share_of_worker(rows, cuts, context):
   return rows.reshape(len(rows) * local, size), np.repeat(cuts, local)
 
 
-def _gather(arrays, rows, cuts, seq_length, static):
+def _gather(arrays, rows, cuts, seq_length, uncut):
   tensors = {name: tf.constant(array) for name, array in arrays.items()}
 
   def batch(row_ids, cut):
@@ -226,7 +239,7 @@ def _gather(arrays, rows, cuts, seq_length, static):
       # A padding row is all zeros (A-104).
       shape = [-1] + [1] * (tensor.shape.rank - 1)
       value *= tf.cast(tf.reshape(real, shape), value.dtype)
-      if tensor.shape.rank > 1 and tensor.shape[-1] == seq_length and not static:
+      if tensor.shape.rank > 1 and tensor.shape[-1] == seq_length and name not in uncut:
         value = value[..., :cut]
       features[name] = value
     return features

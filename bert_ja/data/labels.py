@@ -70,7 +70,7 @@ class ClassSets(Labels):
 
   def __init__(self, names: Sequence[str]):
     super().__init__(names)
-    self.feature = records.Feature((len(self.names),), "float32")
+    self.feature = records.Feature((len(self.names),), "float32", "labels_file")
     self.filler = [0.0] * len(self.names)
 
   def _value(self, label, example):

@@ -29,9 +29,18 @@ def held_out_rows(labels: Sequence[Hashable], fraction: float, seed: int) -> np.
 
 
 def split_examples(
-  examples: Sequence[Any], fraction: float, seed: int
+  examples: Sequence[Any],
+  fraction: float,
+  seed: int,
+  strata: Sequence[Hashable] | None = None,
 ) -> tuple[list[Any], list[Any]]:
-  """Divides examples, which have a `label`, by `held_out_rows`.
+  """Divides examples by `held_out_rows`.
+
+  Args:
+    examples: R rows.
+    fraction: of each group's rows.
+    seed: of the choice.
+    strata: the rows' groups; by default their labels.
 
   Returns:
     (examples to train on, examples to validate with), both in their order.
@@ -39,9 +48,9 @@ def split_examples(
   Raises:
     ValueError: there are too few examples to hold one out.
   """
-  held_out = set(
-    held_out_rows([example.label for example in examples], fraction, seed).tolist()
-  )
+  if strata is None:
+    strata = [example.label for example in examples]
+  held_out = set(held_out_rows(strata, fraction, seed).tolist())
   if not held_out:
     raise ValueError(
       f"--validation_fraction={fraction:g} of {len(examples)} training examples holds "

@@ -111,15 +111,20 @@ def resolve(flag_values: flags.FlagValues = flags.FLAGS) -> Any:
   return files
 
 
-def _take_recorded(files, flag_values):
-  """Flags of the model in the output directory, or else in --model_dir."""
+def trained_task(
+  files: Any, flag_values: flags.FlagValues = flags.FLAGS
+) -> dict[str, Any]:
+  """What the model in the output directory was trained for, or else in --model_dir."""
   from bert_ja import checkpoint
 
-  task = files.task
   directory = flag_values["output_dir"].value if "output_dir" in flag_values else None
   if directory and checkpoint.latest_checkpoint(directory):
-    task = _recorded_task(directory) or task
-  for name, value in task.get("flags", {}).items():
+    return _recorded_task(directory) or files.task
+  return files.task
+
+
+def _take_recorded(files, flag_values):
+  for name, value in trained_task(files, flag_values).get("flags", {}).items():
     if name in flag_values and not flag_values[name].present:
       if value != flag_values[name].value:
         logging.info("--%s=%s, as the model was trained", name, value)

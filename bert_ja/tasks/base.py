@@ -1,6 +1,7 @@
 """What every task has: examples of three sets and a list of labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from bert_ja import table_files
 
@@ -18,12 +19,15 @@ class DataProcessor:
   task those it names.
 
   Attributes:
-    kind: `"sentence"` for one label for one or two texts.
+    kind: what is predicted, a name of `kinds`: `"sentence"` for one label for one or
+      two texts.
+    kind_options: keyword arguments of the kind's constructor besides labels.
     test_labels_are_known: whether labels of the test set are true ones, so that
       predictions can be scored. The original's tasks put dummies there.
   """
 
   kind = "sentence"
+  kind_options: Mapping[str, Any] = {}
   test_labels_are_known = False
 
   def get_train_examples(self, data_dir: str) -> list[InputExample]:

@@ -6,7 +6,7 @@ A task's `DataProcessor.kind` names its kind. A new kind is a subclass of `Kind`
 
 import importlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,8 @@ class Kind:
     loss_options: which of `losses.LossOptions` its loss knows.
     original_metrics: what eval_results.txt holds, as far as it was computed.
     labels: the task's.
+    learned: JSON values that `learn` took from a training set; a trained model keeps
+      them.
   """
 
   head = "sentence"
@@ -86,11 +88,16 @@ class Kind:
       self.features = features
     self.label_list = list(label_list)
     self.labels = type(self).labels_of(self.label_list)
+    self.learned: dict[str, Any] = {}
 
   @property
   def num_outputs(self) -> int:
     """Logits of a row, or of each of its words or choices."""
     return len(self.label_list)
+
+  def prepare(self, examples: Sequence[Any], tokenizer: Any) -> Sequence[Any]:
+    """Examples as a task read them -> examples as all below takes them."""
+    return examples
 
   def check(self, examples: Sequence[Any]) -> None:
     """Checks all that can be wrong with examples.
@@ -99,6 +106,13 @@ class Kind:
       ValueError: something is; the message names the place.
     """
     self.features.check(examples, self.labels)
+
+  def learn(self, examples: Sequence[Any]) -> None:
+    """Takes from checked training examples what else must be known: `learned`."""
+
+  def strata(self, examples: Sequence[Any]) -> list[Hashable]:
+    """A group of each example; rows held out are the same part of every group."""
+    return [example.label for example in examples]
 
   def class_counts(self, examples: Sequence[Any]) -> list[int]:
     """How many examples there are of each class."""
@@ -130,23 +144,33 @@ class Kind:
       "label_ids": features["label_ids"],
     }
 
+  def truth(self, examples: Sequence[Any]) -> dict[str, Any]:
+    """What scores need of R examples beside or in place of `outputs`: {name: [R, ...]}."""
+    return {"label_ids": np.asarray(self.labels.values(examples))}
+
   def scores(self, outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Scores of all rows, by names without `eval_`; arrays are [R, ...]."""
+    """Scores of all rows, by names without `eval_`; `outputs` with `truth`."""
     raise NotImplementedError
 
   def metrics(
-    self, outputs: Mapping[str, np.ndarray], batch_size: int
+    self,
+    outputs: Mapping[str, np.ndarray],
+    batch_size: int,
+    examples: Sequence[Any] | None = None,
   ) -> dict[str, float]:
     """Scores of an evaluation.
 
     Args:
       outputs: `outputs` of all rows in input order.
       batch_size: rows of a batch, for `loss`, the mean of the batches' means.
+      examples: the rows; without them the truth is what `outputs` has of it.
 
     Returns:
       `eval_loss`, `loss`, and `scores` prefixed `eval_`.
     """
     losses = outputs["per_example_loss"]
+    if examples is not None:
+      outputs = {**outputs, **self.truth(examples)}
     return {f"eval_{name}": value for name, value in self.scores(outputs).items()} | {
       "eval_loss": float(np.mean(losses, dtype=np.float64)),
       "loss": metrics.mean_of_batch_means(losses, batch_size),
@@ -197,7 +221,7 @@ class Kind:
       scored = os.path.join(directory, "test")
       text_io.makedirs(scored)
       logging.info("***** Test results *****")
-      outputs = {**outputs, "label_ids": np.asarray(self.labels.values(examples))}
+      outputs = {**outputs, **self.truth(examples)}
       paths += self._write_scores(scored, self.scores(outputs), outputs, examples)
     return paths
 
@@ -224,3 +248,16 @@ class Kind:
     path = os.path.join(directory, "metrics.json")
     text_io.write_json(path, dict(sorted(results.items())))
     return [path, *self.write_reports(directory, outputs, examples)]
+
+
+def row_columns(examples: Sequence[Any]) -> dict[str, list[str]]:
+  """How a table of predictions starts: `id`; `text`, or `text_a` and `text_b`."""
+  columns = {
+    "id": [example.guid for example in examples],
+    "text": [example.text_a for example in examples],
+  }
+  # One row with a second text gives all of them its column.
+  if any(example.text_b is not None for example in examples):
+    columns["text_a"] = columns.pop("text")
+    columns["text_b"] = [example.text_b or "" for example in examples]
+  return columns

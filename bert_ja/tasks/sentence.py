@@ -44,16 +44,12 @@ class Sentence(kinds.Kind):
     reporting.write_test_results(results, probabilities)
     ids = {label: index for index, label in enumerate(self.label_list)}
     labels = [ids.get(example.label) for example in examples] if labels_known else None
-    # One row with a second text gives all of them its column.
-    has_pairs = any(example.text_b is not None for example in examples)
+    columns = kinds.row_columns(examples)
     path = os.path.join(directory, "predictions.tsv")
     reporting.write_predictions(
       path,
-      (example.guid for example in examples),
-      (
-        (example.text_a, example.text_b or "") if has_pairs else (example.text_a,)
-        for example in examples
-      ),
+      columns.pop("id"),
+      zip(*columns.values(), strict=True),
       labels,
       probabilities,
       self.label_list,

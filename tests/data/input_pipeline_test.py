@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from bert_ja.data import input_pipeline, pair_features, records
+from bert_ja.data import input_pipeline, labels, pair_features, records
 
 WINDOW = 64
 
@@ -364,6 +364,19 @@ class TestFileBasedInputFnBuilder:
     for batch, expected in zip(made, batches(False), strict=True):
       for name in ("row_ids", "input_ids", "input_mask", "segment_ids", "label_ids"):
         np.testing.assert_array_equal(batch[name], expected[name])
+
+  def test_as_many_classes_as_positions_are_not_cut(self, tmp_path):
+    sets = labels.ClassSets([f"class {index}" for index in range(21)])
+    spec = pair_features.feature_spec(21, sets)
+    ones = {name: np.ones([21], np.int64) for name in spec} | {"is_real_example": [1]}
+    ones["input_mask"] = [1] * 5 + [0] * 16
+    ones["label_ids"] = [1.0] * 21
+    file = str(tmp_path / "eval.tf_record")
+    records.write_records(file, [records.encode_example(ones)])
+    input_fn = input_pipeline.file_based_input_fn_builder(file, 21, False, spec=spec)
+    (batch,) = input_fn({"batch_size": 1})
+    assert batch["input_ids"].shape == (1, 8)
+    assert batch["label_ids"].shape == (1, 21)
 
   def test_training_repeats_and_shuffles_the_records(self, tmp_path):
     file = self.write(tmp_path / "train.tf_record", 5)

@@ -61,6 +61,12 @@ class TestSplitExamples:
       assert places == sorted(places)
     assert {e.guid for e in train} | {e.guid for e in dev} == {e.guid for e in examples}
 
+  def test_groups_can_stand_in_for_labels(self):
+    groups = ["all"] * 10
+    examples = examples_of(range(10))
+    train, dev = validation_split.split_examples(examples, 0.3, 5, groups)
+    assert (len(train), len(dev)) == (7, 3)
+
   @pytest.mark.parametrize("labels", [[], ["a"], ["a", "b", "c"], ["a", "a"]])
   def test_too_few_examples_are_an_error(self, labels):
     message = (

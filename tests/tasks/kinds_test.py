@@ -35,3 +35,28 @@ class TestKind:
   def test_class_counts_are_in_the_order_of_labels(self):
     rows = [pair_features.InputExample("g", "t", None, label) for label in "bbcb"]
     assert sentence.Sentence("abc").class_counts(rows) == [0, 3, 1]
+
+  def test_rows_are_held_out_by_label_and_nothing_is_learned(self):
+    rows = [pair_features.InputExample("g", "t", None, label) for label in "bbcb"]
+    kind = sentence.Sentence("abc")
+    kind.learn(rows)
+    assert kind.strata(rows) == list("bbcb")
+    assert kind.learned == {}
+
+
+class TestRowColumns:
+  def test_single_texts(self):
+    rows = [
+      pair_features.InputExample("dev-1", "x"),
+      pair_features.InputExample("2", "y"),
+    ]
+    assert kinds.row_columns(rows) == {"id": ["dev-1", "2"], "text": ["x", "y"]}
+
+  def test_one_second_text_gives_all_its_column(self):
+    rows = [
+      pair_features.InputExample("1", "x"),
+      pair_features.InputExample("2", "y", "z"),
+    ]
+    columns = kinds.row_columns(rows)
+    assert list(columns) == ["id", "text_a", "text_b"]
+    assert columns["text_b"] == ["", "z"]
