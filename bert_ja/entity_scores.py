@@ -103,3 +103,31 @@ def score(
   by_type = {name: Score(*counts[name]) for name in sorted(counts)}
   sums = zip((0, 0, 0), *by_type.values(), strict=True)
   return Score(*map(sum, sums)), by_type
+
+
+def metrics(
+  true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> dict[str, float]:
+  """Scores of entities, of words and of whole sentences.
+
+  Args:
+    true: tags of each sentence.
+    predicted: as many.
+
+  Returns:
+    `f1`, `precision` and `recall` of entities, `strict_f1`, `token_accuracy`, and
+    `joint_accuracy`, the part of sentences without a wrong tag.
+  """
+  total, _ = score(true, predicted)
+  right = [
+    [tag == guess for tag, guess in zip(tags, guesses, strict=True)]
+    for tags, guesses in zip(true, predicted, strict=True)
+  ]
+  return {
+    "f1": total.f1,
+    "precision": total.precision,
+    "recall": total.recall,
+    "strict_f1": score(true, predicted, strict=True)[0].f1,
+    "token_accuracy": sum(map(sum, right)) / max(sum(map(len, right)), 1),
+    "joint_accuracy": sum(map(all, right)) / max(len(right), 1),
+  }

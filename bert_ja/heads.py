@@ -143,8 +143,40 @@ class SentenceClassifier(tf.Module):
     return self.head(pooled, dropout_stream)
 
 
+class TokenClassifier(SentenceClassifier):
+  """One of C classes for each position: encoder, head.
+
+  Variables as a `SentenceClassifier`'s, which it differs from in what it classifies.
+  """
+
+  vectors = "pieces"
+
+  def encode(
+    self, features: dict, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tf.Tensor:
+    """Features of a batch -> float32 [B, S, H]; a stream means training."""
+    outputs = encode(self.bert, features, dropout_stream)
+    return tf.cast(outputs.get_sequence_output(), tf.float32)
+
+  def __call__(
+    self, features: dict, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tf.Tensor:
+    """Features of a batch -> logits, float32 [B, S, C]; a stream means training.
+
+    Args:
+      features: of texts; or `pooled_output` [B, S, H], what `encode` gave for them.
+      dropout_stream: where random numbers come from.
+    """
+    vectors = features.get("pooled_output")
+    if vectors is None:
+      vectors = self.encode(features, dropout_stream)
+    batch, length, size = modeling.get_shape_list(vectors, expected_rank=3)
+    logits = self.head(tf.reshape(vectors, [-1, size]), dropout_stream)  # [B * S, C]
+    return tf.reshape(logits, [batch, length, -1])
+
+
 # What stands on the encoder, by the name that a kind of task gives it.
-HEADS = {"sentence": SentenceClassifier}
+HEADS = {"sentence": SentenceClassifier, "token": TokenClassifier}
 
 
 class SpanClassifier(tf.Module):

@@ -147,6 +147,59 @@ class TestSentenceClassifier:
       np.testing.assert_array_equal(variable, variables[name])
 
 
+class TestTokenClassifier:
+  def test_names_and_shapes_are_those_of_a_sentence_classifier(self):
+    model, other = (
+      checkpoint.named_variables(cls(tiny_config(), NUM_LABELS))
+      for cls in (heads.TokenClassifier, heads.SentenceClassifier)
+    )
+    assert list(model) == list(other)
+    assert model["output_weights"].shape == [3, 8]
+    assert model["output_bias"].shape == [3]
+
+  def test_logits_are_a_linear_map_of_each_position(self):
+    model, features = heads.TokenClassifier(tiny_config(), NUM_LABELS), tiny_features()
+    model.head.output_bias.assign([0.5, -1.0, 2.0])
+    outputs = model.bert(*features.values()).get_sequence_output().numpy()
+    expected = outputs @ model.head.output_weights.numpy().T + [0.5, -1.0, 2.0]
+    logits = model(features)
+    assert logits.shape == [4, 5, 3]
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+
+  def test_hidden_layers_stand_on_each_position(self):
+    options = heads.HeadOptions((6, 5))
+    model = heads.TokenClassifier(tiny_config(), NUM_LABELS, head=options)
+    features = tiny_features()
+    vectors = model.encode(features)
+    np.testing.assert_allclose(
+      model(features)[2], model.head(vectors[2]), rtol=1e-5, atol=1e-6
+    )
+
+  def test_dropout_of_the_vectors_is_a_tenth(self):
+    config = tiny_config(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = heads.TokenClassifier(config, num_labels=8)
+    # Each logit shows one element of a vector.
+    model.head.output_weights.assign(tf.eye(8))
+    dropped = model(tiny_features(batch=100), modeling.DropoutStream(5)).numpy()
+    share = (dropped == 0).mean()
+    assert abs(share - 0.1) < 5 * np.sqrt(0.1 * 0.9 / dropped.size)
+
+  def test_vectors_in_place_of_texts_give_the_same_logits(self):
+    model, features = heads.TokenClassifier(tiny_config(), NUM_LABELS), tiny_features()
+    vectors = {"pooled_output": model.encode(features)}
+    np.testing.assert_array_equal(model(vectors), model(features))
+
+  def test_second_instance_loads_what_the_first_saved(self, tmp_path):
+    first, second = (
+      heads.TokenClassifier(tiny_config(), NUM_LABELS, seed) for seed in (1, 2)
+    )
+    prefix = str(tmp_path / "model.ckpt-1")
+    checkpoint.save(prefix, checkpoint.named_variables(first))
+    checkpoint.restore(prefix, checkpoint.named_variables(second))
+    features = tiny_features()
+    np.testing.assert_array_equal(first(features), second(features))
+
+
 class TestVectorClassifier:
   def test_names_and_shapes(self):
     head = heads.VectorClassifier(7, 3, options=heads.HeadOptions((6, 5)))

@@ -150,7 +150,7 @@ def convert_single_example(
   Raises:
     ValueError: the label is not in the list, or S leaves no room for a token.
   """
-  _check_length(max_seq_length)
+  check_length(max_seq_length)
   label_id = labels.of(label_list).value(example)
   if isinstance(example, PaddingInputExample):
     return _features(example, label_id, [], [], max_seq_length)
@@ -249,7 +249,7 @@ def cached_features(
 
 def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):
   """Yields the features of all examples, made by several processes if it is long work."""
-  _check_length(max_seq_length)
+  check_length(max_seq_length)
   # Before the long work, so that a wrong label is told at once.
   label_ids = labels.of(label_list).values(examples)
   for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
@@ -292,7 +292,8 @@ def _features(example, label_id, ids, segment_ids, max_seq_length, pad_id=0):
   )
 
 
-def _check_length(max_seq_length):
+def check_length(max_seq_length: int) -> None:
+  """Raises ValueError where a row has no room for a token of a text."""
   if max_seq_length < 3:
     raise ValueError(
       f"--max_seq_length={max_seq_length} leaves no room for a token between [CLS] and "
