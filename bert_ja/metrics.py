@@ -57,10 +57,7 @@ def classification_metrics(
 
 def _checked(labels, probabilities, num_classes):
   labels, probabilities = np.asarray(labels), np.asarray(probabilities)
-  if not labels.size:
-    raise ValueError(
-      "no examples to score: expected at least one label; is the evaluation file empty?"
-    )
+  _check_any(labels)
   if labels.ndim != 1 or probabilities.shape != (len(labels), num_classes):
     raise ValueError(
       f"expected labels [R] and probabilities [R, {num_classes}] (one column for each "
@@ -71,13 +68,25 @@ def _checked(labels, probabilities, num_classes):
       f"expected labels from 0 to {num_classes - 1}, got {labels.min()} to "
       f"{labels.max()}; unlabelled examples can be predicted, not scored"
     )
-  bad = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+  _check_finite("probabilities", probabilities)
+  return labels, probabilities
+
+
+def _check_any(labels):
+  if not labels.size:
+    raise ValueError(
+      "no examples to score: expected at least one label; is the evaluation file empty?"
+    )
+
+
+def _check_finite(what, values):
+  finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+  bad = np.flatnonzero(~finite)
   if bad.size:
     raise ValueError(
-      f"probabilities of {bad.size} of {len(labels)} examples are not finite (first: "
+      f"{what} of {bad.size} of {len(values)} examples are not finite (first: "
       f"example {bad[0]}); training diverged: lower --learning_rate"
     )
-  return labels, probabilities
 
 
 def _f1_scores(labels, predicted, classes, average, suffix):
@@ -97,6 +106,103 @@ def _matthews_correlation(labels, predicted):
   if labels.min() == labels.max() or predicted.min() == predicted.max():
     return 0.0
   return sk.matthews_corrcoef(labels, predicted)
+
+
+def multi_label_metrics(
+  targets: np.ndarray,
+  probabilities: np.ndarray,
+  label_names: Sequence[str],
+  threshold: float = 0.5,
+) -> dict[str, float]:
+  """Precision, recall and F1 of labels, and how many rows have all of them right.
+
+  A row's predicted labels are those whose probability is the threshold or more. Micro
+  averages count all labels of all rows alike, macro averages all classes of
+  `label_names`, where a class without labels or predictions counts 0, as with
+  scikit-learn's `zero_division=0`.
+
+  Args:
+    targets: [R, C], 1 for each label that a row has, 0 for others.
+    probabilities: float [R, C].
+    label_names: C names in column order.
+    threshold: of probabilities.
+
+  Returns:
+    `precision_*`, `recall_*` and `f1_*` for `micro` and `macro`; `subset_accuracy`, the
+    part of the rows whose predicted labels are exactly theirs.
+
+  Raises:
+    ValueError: no rows, sizes that do not match, a target other than 0 and 1, or
+      probabilities that are not finite.
+  """
+  targets, probabilities = np.asarray(targets), np.asarray(probabilities)
+  _check_any(targets)
+  if targets.shape != (len(targets), len(label_names)) or (
+    probabilities.shape != targets.shape
+  ):
+    raise ValueError(
+      f"expected targets and probabilities [R, {len(label_names)}] (one column for each "
+      f"label name), got {list(targets.shape)} and {list(probabilities.shape)}"
+    )
+  if not np.isin(targets, (0, 1)).all():
+    raise ValueError("expected targets of 0 and 1 alone; was a label smoothed?")
+  _check_finite("probabilities", probabilities)
+  targets = targets.astype(np.int64)
+  predicted = (probabilities >= threshold).astype(np.int64)
+  results = {"subset_accuracy": np.mean((targets == predicted).all(axis=1))}
+  classes = range(len(label_names))
+  for average in ("micro", "macro"):
+    results |= _f1_scores(targets, predicted, classes, average, f"_{average}")
+  return {name: float(value) for name, value in results.items()}
+
+
+def regression_metrics(
+  labels: Sequence[float], predictions: Sequence[float]
+) -> dict[str, float]:
+  """Correlations and errors of predicted numbers.
+
+  Args:
+    labels: float [R].
+    predictions: float [R], in the unit of the labels.
+
+  Returns:
+    `pearson`; `spearman`, the Pearson correlation of ranks, equal numbers at the mean of
+    theirs; both 0 where all labels or all predictions are equal, as they are not
+    defined there. `mean_squared_error`, `mean_absolute_error`.
+
+  Raises:
+    ValueError: no rows, sizes that do not match, or numbers that are not finite.
+  """
+  labels = np.asarray(labels, np.float64)
+  predictions = np.asarray(predictions, np.float64)
+  _check_any(labels)
+  if labels.ndim != 1 or labels.shape != predictions.shape:
+    raise ValueError(
+      f"expected labels [R] and predictions [R], got {list(labels.shape)} and "
+      f"{list(predictions.shape)}"
+    )
+  _check_finite("labels", labels)
+  _check_finite("predictions", predictions)
+  errors = predictions - labels
+  results = {
+    "pearson": _correlation(labels, predictions),
+    "spearman": _correlation(_ranks(labels), _ranks(predictions)),
+    "mean_squared_error": np.mean(errors**2),
+    "mean_absolute_error": np.mean(np.abs(errors)),
+  }
+  return {name: float(value) for name, value in results.items()}
+
+
+def _correlation(first, second):
+  if np.ptp(first) == 0 or np.ptp(second) == 0:
+    return 0.0
+  return np.corrcoef(first, second)[0, 1]
+
+
+def _ranks(values):
+  """Places in rising order; equal values share the mean of theirs."""
+  _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+  return (np.cumsum(counts) - (counts - 1) / 2)[places]
 
 
 def mean_of_batch_means(values: Sequence[float], batch_size: int) -> float:

@@ -435,7 +435,36 @@ def write_classification_report(
   )
 
 
-def _report_text(labels, predicted, label_names):
+def write_label_report(
+  directory: str,
+  targets: np.ndarray,
+  predicted: np.ndarray,
+  label_names: Sequence[str],
+) -> str:
+  """Writes `classification_report.txt` of rows with any number of labels.
+
+  Args:
+    directory: an existing directory.
+    targets: int [R, C], 1 for each label that a row has, else 0.
+    predicted: the same of predicted labels.
+    label_names: C names.
+
+  Returns:
+    The path.
+  """
+  averages = ("micro", "macro", "weighted")
+  table = _scores_table(targets, predicted, label_names, averages, int(targets.sum()))
+  right = int(np.sum((targets == predicted).all(axis=1)))
+  path = os.path.join(directory, "classification_report.txt")
+  text_io.write_text(
+    path,
+    f"{table}\nall labels of a row right {right / len(targets):.4f} ({right} of "
+    f"{len(targets)})\n",
+  )
+  return path
+
+
+def _scores_table(labels, predicted, label_names, averages, support):
   from sklearn import metrics as sk
 
   def scores(average):
@@ -448,9 +477,14 @@ def _report_text(labels, predicted, label_names):
     )
 
   rows = list(zip(label_names, *scores(None), strict=True))
-  for average in ("macro", "weighted"):
-    rows.append((f"({average} average)", *scores(average)[:3], len(labels)))
-  table = format_table(rows, ("label", "precision", "recall", "F1", "support"))
+  for average in averages:
+    rows.append((f"({average} average)", *scores(average)[:3], support))
+  return format_table(rows, ("label", "precision", "recall", "F1", "support"))
+
+
+def _report_text(labels, predicted, label_names):
+  averages = ("macro", "weighted")
+  table = _scores_table(labels, predicted, label_names, averages, len(labels))
   right = int(np.sum(labels == predicted))
   return f"{table}\naccuracy {right / len(labels):.4f} ({right} of {len(labels)})\n"
 
@@ -522,12 +556,15 @@ def write_predictions(
   return count
 
 
-def write_columns(path: str, columns: Mapping[str, Sequence[Any]]) -> None:
+def write_columns(path: str, columns: Mapping[str, Sequence[Any]]) -> str:
   """Writes a TSV file with a header; tabs and line ends in cells become spaces.
 
   Args:
     path: the file.
     columns: cells by column name, R each; numbers are written by `number_text`.
+
+  Returns:
+    The path.
 
   Raises:
     ValueError: the columns have different lengths.
@@ -539,6 +576,7 @@ def write_columns(path: str, columns: Mapping[str, Sequence[Any]]) -> None:
     _write_cells(writer, columns)
     for row in zip(*columns.values(), strict=True):
       _write_cells(writer, map(number_text, row))
+  return path
 
 
 def write_test_results(path: str, probabilities: Iterable[Sequence[float]]) -> int:

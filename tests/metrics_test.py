@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bert_ja import metrics
 
@@ -130,6 +131,91 @@ class TestClassificationMetrics:
     probabilities[1, 0] = np.nan
     with pytest.raises(ValueError, match="1 of 3 examples are not finite.*example 1"):
       metrics.classification_metrics([0, 1, 2], probabilities, NAMES)
+
+
+class TestMultiLabelMetrics:
+  # Three labels; the last is never right, nor there.
+  TARGETS = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]])
+  PROBABILITIES = np.array(
+    [[0.9, 0.2, 0.1], [0.5, 0.4, 0.0], [0.1, 0.1, 0.6], [0.7, 0.8, 0.2]], np.float32
+  )
+
+  def test_scores_equal_counts_by_hand(self):
+    results = metrics.multi_label_metrics(self.TARGETS, self.PROBABILITIES, NAMES)
+    # Predicted: a; a; c; a and b. Right ones: a, a, b of 5 predicted and 4 true.
+    assert results == pytest.approx(
+      {
+        "precision_micro": 3 / 5,
+        "recall_micro": 3 / 4,
+        "f1_micro": 2 * 3 / 9,
+        "precision_macro": (2 / 3 + 1 + 0) / 3,
+        "recall_macro": (1 + 1 / 2 + 0) / 3,
+        "f1_macro": (4 / 5 + 2 / 3 + 0) / 3,
+        "subset_accuracy": 1 / 4,
+      }
+    )
+
+  def test_the_threshold_itself_is_predicted(self):
+    probabilities = np.array([[0.75, 0.5]])
+    for threshold, expected in ((0.5, 0.0), (0.75, 1.0), (0.8, 0.0)):
+      results = metrics.multi_label_metrics([[1, 0]], probabilities, "ab", threshold)
+      assert results["subset_accuracy"] == expected
+
+  def test_rows_without_labels_are_right_without_predictions(self):
+    results = metrics.multi_label_metrics([[0, 0]], [[0.1, 0.2]], "ab")
+    assert results["subset_accuracy"] == 1.0
+    assert results["f1_micro"] == 0.0
+
+  @pytest.mark.parametrize(
+    ("targets", "probabilities", "message"),
+    [
+      (np.zeros([0, 3]), np.zeros([0, 3]), "no examples to score"),
+      (np.zeros([2, 2]), np.zeros([2, 2]), r"\[R, 3\].*got \[2, 2\] and \[2, 2\]"),
+      (np.zeros([2, 3]), np.zeros([2, 1]), r"\[R, 3\].*got \[2, 3\] and \[2, 1\]"),
+      (np.full([2, 3], 0.1), np.zeros([2, 3]), "targets of 0 and 1"),
+      (np.zeros([2, 3]), [[0] * 3, [0, np.nan, 0]], "1 of 2 .* not finite.*example 1"),
+    ],
+  )
+  def test_what_is_wrong_is_told(self, targets, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+      metrics.multi_label_metrics(targets, probabilities, NAMES)
+
+
+class TestRegressionMetrics:
+  def test_equal_scipys_correlations_with_ties(self):
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 6, 37) / 2
+    predictions = np.round(labels + rng.normal(size=37), 1)
+    results = metrics.regression_metrics(labels, predictions)
+    assert results["pearson"] == pytest.approx(stats.pearsonr(labels, predictions)[0])
+    assert results["spearman"] == pytest.approx(stats.spearmanr(labels, predictions)[0])
+
+  def test_errors_are_in_the_unit_of_labels(self):
+    results = metrics.regression_metrics([1, 2, 6], [1, 4, 5])
+    assert results["mean_squared_error"] == pytest.approx(5 / 3)
+    assert results["mean_absolute_error"] == 1.0
+
+  @pytest.mark.parametrize(
+    ("labels", "predictions"),
+    [([1, 1, 1], [1, 2, 3]), ([1, 2], [0.1, 0.1]), ([1], [2])],
+  )
+  def test_without_any_difference_correlations_are_0(self, labels, predictions):
+    with warnings.catch_warnings():
+      warnings.simplefilter("error")
+      results = metrics.regression_metrics(labels, predictions)
+    assert (results["pearson"], results["spearman"]) == (0.0, 0.0)
+
+  @pytest.mark.parametrize(
+    ("labels", "predictions", "message"),
+    [
+      ([], [], "no examples to score"),
+      ([1, 2], [1], r"got \[2\] and \[1\]"),
+      ([1, 2], [1, np.inf], "predictions of 1 of 2 examples are not finite"),
+    ],
+  )
+  def test_what_is_wrong_is_told(self, labels, predictions, message):
+    with pytest.raises(ValueError, match=message):
+      metrics.regression_metrics(labels, predictions)
 
 
 class TestMeanOfBatchMeans:

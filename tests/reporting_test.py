@@ -438,6 +438,19 @@ class TestWriteClassificationReport:
       )
 
 
+class TestWriteLabelReport:
+  def test_each_label_and_the_averages(self, tmp_path):
+    targets = np.array([[1, 0], [1, 1], [0, 0]])
+    predicted = np.array([[1, 0], [1, 0], [1, 0]])
+    path = reporting.write_label_report(str(tmp_path), targets, predicted, ["a", "b"])
+    with open(path) as reader:
+      rows = [line.split() for line in reader]
+    assert rows[1] == ["a", "0.6667", "1.0000", "0.8000", "2"]
+    assert rows[2] == ["b", "0.0000", "0.0000", "0.0000", "1"]
+    assert rows[3] == ["(micro", "average)", "0.6667", "0.6667", "0.6667", "3"]
+    assert " ".join(rows[-1]) == "all labels of a row right 0.3333 (1 of 3)"
+
+
 class TestWriteColumns:
   def test_numbers_are_as_short_as_float32_lets_them(self, tmp_path):
     path = tmp_path / "table.tsv"

@@ -4,19 +4,13 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bert_ja import table_files, text_io
 from bert_ja.data import labels
 from bert_ja.tasks import base, registry
 
-_TEXT_COLUMNS = (
-  ("text",),
-  ("text_a", "text_b"),
-  ("sentence1", "sentence2"),
-  ("sentence",),
-)
-_ENDINGS = (".csv", ".tsv", ".jsonl", ".json")
 _FILE_STEMS = {
   "train": ("train",),
   "dev": ("dev", "valid", "validation"),
@@ -28,7 +22,8 @@ _FILE_STEMS = {
 class TableProcessor(base.SetProcessor):
   """Rows of CSV, TSV or JSON-lines files, by column name.
 
-  A subclass may set the options as class attributes. Labels are taken from, in this
+  A subclass may set the options as class attributes, read other labels (`read_label`,
+  `label_names`) and take more of a row (`complete`). Labels are taken from, in this
   order, `labels`, `labels_file`, and the training file, sorted (as numbers if all are
   whole numbers). Rows of the test set may lack the label column, or have empty cells
   in it. See `table_files.read_table` for the forms of files.
@@ -48,6 +43,13 @@ class TableProcessor(base.SetProcessor):
   """
 
   test_labels_are_known = True
+  endings = (".csv", ".tsv", ".jsonl", ".json")
+  usual_text_columns = (
+    ("text",),
+    ("text_a", "text_b"),
+    ("sentence1", "sentence2"),
+    ("sentence",),
+  )
   text_columns = None
   label_column = "label"
   id_column = None
@@ -121,10 +123,37 @@ class TableProcessor(base.SetProcessor):
     if path not in self._examples_of:
       examples = self._read(path, set_type)
       if self._labels is None and set_type == "train":
-        self._labels = _sorted_labels({example.label for example in examples})
+        self._labels = _sorted_labels(
+          {name for example in examples for name in self.label_names(example.label)}
+        )
       self._check_labels(examples, set_type)
       self._examples_of[path] = examples
     return list(self._examples_of[path])
+
+  def read_label(self, value: Any, place: str) -> Any:
+    """A cell as a label: here a text. None where the label is not known.
+
+    Args:
+      value: of the table; from JSON it need not be a text.
+      place: file, line and column, for messages.
+
+    Raises:
+      ValueError: it can be no label.
+    """
+    return None if is_empty(value) else label_name(value, place)
+
+  def label_names(self, label: Any) -> Iterable[str]:
+    """Those of the label list that a label holds: here itself."""
+    return (label,)
+
+  def complete(self, example: base.InputExample, row: Mapping[str, Any]) -> Any:
+    """The example with what else a task takes of its row; here as it is.
+
+    Args:
+      example: texts and label.
+      row: {column: value}.
+    """
+    return example
 
   def _path(self, data_dir, set_type):
     """The file of a set, from its option or by its usual names."""
@@ -136,7 +165,7 @@ class TableProcessor(base.SetProcessor):
       raise FileNotFoundError(
         f"{flag}={name}: there is no such file, nor one in {data_dir or 'a --data_dir'}"
       )
-    names = [stem + ending for stem in _FILE_STEMS[set_type] for ending in _ENDINGS]
+    names = [stem + ending for stem in _FILE_STEMS[set_type] for ending in self.endings]
     found = [name for name in names if text_io.exists(os.path.join(data_dir, name))]
     if not found:
       raise FileNotFoundError(
@@ -162,20 +191,23 @@ class TableProcessor(base.SetProcessor):
     examples = []
     for number, (line, row) in enumerate(rows, 1):
       source = f"{path}, line {line}"
+      place = f"{source}, column {self.label_column!r}"
+      label = self.read_label(row.get(self.label_column), place)
+      if label is None and set_type != "test":
+        raise ValueError(f"{place}: the label is empty")
       first, *second = text_columns
       # A pair may lack its second text; then it is a single one (contract A-91).
       present = [column for column in second if row.get(column) is not None]
-      examples.append(
-        base.InputExample(
-          guid=_text(row, self.id_column, source)
-          if self.id_column
-          else f"{set_type}-{number}",
-          text_a=_text(row, first, source),
-          text_b=_text(row, present[0], source) if present else None,
-          label=_label(row, self.label_column, source, set_type == "test"),
-          source=source,
-        )
+      example = base.InputExample(
+        guid=_text(row, self.id_column, source)
+        if self.id_column
+        else f"{set_type}-{number}",
+        text_a=_text(row, first, source),
+        text_b=_text(row, present[0], source) if present else None,
+        label=label,
+        source=source,
       )
+      examples.append(self.complete(example, row))
     return examples
 
   def _find_text_columns(self, path, columns):
@@ -183,10 +215,10 @@ class TableProcessor(base.SetProcessor):
       for name in self.text_columns:
         _require(path, columns, name, "--text_columns")
       return self.text_columns
-    for names in _TEXT_COLUMNS:
+    for names in self.usual_text_columns:
       if all(name in columns for name in names):
         return names
-    expected = "; ".join(" and ".join(names) for names in _TEXT_COLUMNS)
+    expected = "; ".join(" and ".join(names) for names in self.usual_text_columns)
     raise ValueError(
       f"{path}: which columns hold the texts? Expected {expected}; or name one or two "
       f"with --text_columns (it has: {', '.join(columns)})"
@@ -196,12 +228,14 @@ class TableProcessor(base.SetProcessor):
     labelled = [example for example in examples if example.label is not None]
     known = set(self.get_labels()) if labelled else set()
     for example in labelled:
-      if example.label not in known:
+      for name in self.label_names(example.label):
+        if name in known:
+          continue
         hint = (
           "; leave unknown labels empty in a test set" if set_type == "test" else ""
         )
         raise ValueError(
-          f"{example.source}, column {self.label_column!r}: label {example.label!r} is "
+          f"{example.source}, column {self.label_column!r}: label {name!r} is "
           f"not one of {labels.name_labels(self.get_labels())}{hint}"
         )
 
@@ -235,20 +269,21 @@ def _text(row, column, source):
   )
 
 
-def _label(row, column, source, may_lack):
-  """A label as text, or None if there is none and there may be none."""
-  value = row.get(column)
-  if isinstance(value, str):
-    value = value.strip()
-  if value is None or value == "":
-    if may_lack:
-      return None
-    raise ValueError(f"{source}, column {column!r}: the label is empty")
+def is_empty(value: Any) -> bool:
+  """Whether a cell holds nothing."""
+  return value is None or (isinstance(value, str) and not value.strip())
+
+
+def label_name(value: Any, place: str) -> str:
+  """The name of a class, a text or a JSON value that is written like one.
+
+  Raises:
+    ValueError: it is neither a text nor a whole number nor a truth value.
+  """
   if isinstance(value, str | bool | int):
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, bool) else str(value).strip()
   raise ValueError(
-    f"{source}, column {column!r}: expected a text or a whole number as label, found "
-    f"{_described(value)}"
+    f"{place}: expected a text or a whole number as label, found {_described(value)}"
   )
 
 
