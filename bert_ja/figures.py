@@ -16,6 +16,8 @@ _CURVES = (
   "accuracy",
   "f1",
   "f1_macro",
+  "pearson",
+  "spearman",
   "matthews_correlation",
   "auc",
   "exact",
