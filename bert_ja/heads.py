@@ -172,7 +172,7 @@ class TokenClassifier(SentenceClassifier):
       vectors = self.encode(features, dropout_stream)
     batch, length, size = modeling.get_shape_list(vectors, expected_rank=3)
     logits = self.head(tf.reshape(vectors, [-1, size]), dropout_stream)  # [B * S, C]
-    return tf.reshape(logits, [batch, length, -1])
+    return tf.reshape(logits, [batch, length, logits.shape[-1]])
 
 
 # What stands on the encoder, by the name that a kind of task gives it.

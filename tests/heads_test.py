@@ -166,6 +166,12 @@ class TestTokenClassifier:
     assert logits.shape == [4, 5, 3]
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
 
+  def test_the_number_of_classes_is_known_before_that_of_rows(self):
+    model = heads.TokenClassifier(tiny_config(), NUM_LABELS)
+    names = ("input_ids", "input_mask", "segment_ids")
+    spec = {name: tf.TensorSpec([None, None], tf.int32) for name in names}
+    assert tf.function(model).get_concrete_function(spec).output_shapes[-1] == 3
+
   def test_hidden_layers_stand_on_each_position(self):
     options = heads.HeadOptions((6, 5))
     model = heads.TokenClassifier(tiny_config(), NUM_LABELS, head=options)

@@ -116,9 +116,9 @@ def _read_sequences(path):
 
 def _cells(line: str) -> Sequence[str]:
   """What tabs separate, or else spaces; no other white space, which can be a word."""
-  if not line.strip(" \t"):
-    return ()
-  return line.split("\t") if "\t" in line else line.strip(" ").split(" ")
+  if "\t" in line and line.strip(" \t"):
+    return line.split("\t")
+  return [cell for cell in line.strip("\t").split(" ") if cell]
 
 
 def _read_json(path, tags_column, id_column):

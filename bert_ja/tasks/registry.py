@@ -10,7 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 # Files of bert_ja/tasks, in alphabetical order.
-_MODULES = ("glue", "livedoor", "table", "xnli")
+_MODULES = (
+  "glue",
+  "livedoor",
+  "multi_label",
+  "regression",
+  "table",
+  "tagging",
+  "xnli",
+)
 _PROCESSORS = {}
 
 

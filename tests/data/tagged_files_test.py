@@ -72,6 +72,10 @@ class TestReadSentences:
     (row,) = read(path)
     assert (row.words, row.label) == (["\u3000", "a b"], ["O", "B-x"])
 
+  def test_lines_of_white_space_part_sentences(self, tmp_path):
+    rows = read(write(tmp_path / "x.txt", "a O\n \t\nb O\n\t\nc  O\n  \n"))
+    assert [row.words for row in rows] == [["a"], ["b"], ["c"]]
+
   def test_conll_2003(self, tmp_path):
     text = "-DOCSTART- -X- O O\n\nJapan NNP B-NP B-LOC\nwins VB B-VP O\n"
     (row,) = read(write(tmp_path / "x.txt", text))
@@ -85,7 +89,7 @@ class TestReadSentences:
     ]
 
   def test_sequences(self, tmp_path):
-    path = sequences(tmp_path / "train", "a b \nc\n", "O B-x \nO\n")
+    path = sequences(tmp_path / "train", "a  b \nc\n", "O B-x \nO\n")
     assert read(path) == [
       WordExample("train-1", ["a", "b"], ["O", "B-x"], f"{path}/seq.in, line 1"),
       WordExample("train-2", ["c"], ["O"], f"{path}/seq.in, line 2"),

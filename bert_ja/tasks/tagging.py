@@ -1,0 +1,159 @@
+"""A tag for each word: entities, slots. R sentences, B of a batch, W words at most."""
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from bert_ja import entity_scores, reporting, text_io
+from bert_ja.data import tagged_files, word_features
+from bert_ja.tasks import kinds, registry, table
+
+
+@registry.register("tagging")
+class TaggingProcessor(table.TableProcessor):
+  """Sentences with tags O, B-<type>, I-<type> (IOB2), as `tagged_files` reads them.
+
+  Options as a `table`'s: labels are tags; without a list of them, both tags of each
+  type of the training set. A set is a file, or a directory with `seq.in`.
+  """
+
+  kind = "token"
+  endings = (".jsonl", ".json", ".conll", ".txt", ".tsv", "")
+  label_column = "tags"
+  id_column = "id"
+
+  def label_names(self, label: Sequence[Any]) -> Iterable[str]:
+    """Tags; of a text's entities, all that its words can have."""
+    entities = [item for item in label if isinstance(item, entity_scores.Entity)]
+    return _tags_of_types({entity.type for entity in entities}) if entities else label
+
+  def _read(self, path, set_type):
+    examples = tagged_files.read_sentences(
+      path, set_type, self.label_column, self.id_column
+    )
+    if self._labels is None and set_type == "train":
+      names = {tag for row in examples for tag in self.label_names(row.label)}
+      self._labels = _tags_of_types({tag[2:] for tag in names - {"O"}})
+    return examples
+
+
+def _tags_of_types(types):
+  return ["O", *(f"{prefix}-{name}" for name in sorted(types) for prefix in "BI")]
+
+
+@kinds.register("token")
+class Token(kinds.Kind):
+  """One of C tags for each word; logits [B, S, C], of which first pieces count."""
+
+  head = "token"
+  features = word_features
+  labels_of = word_features.Tags
+  best_metric = "eval_f1"
+  original_metrics = (
+    "eval_f1",
+    "eval_joint_accuracy",
+    "eval_loss",
+    "eval_precision",
+    "eval_recall",
+    "eval_strict_f1",
+    "eval_token_accuracy",
+    "global_step",
+    "loss",
+  )
+
+  def prepare(
+    self, examples: Sequence[word_features.WordExample], tokenizer: Any
+  ) -> list[word_features.WordExample]:
+    return word_features.split_texts(examples, tokenizer)
+
+  def strata(self, examples: Sequence[word_features.WordExample]) -> list[Hashable]:
+    return [None] * len(examples)
+
+  def class_counts(self, examples: Sequence[word_features.WordExample]) -> list[int]:
+    """How many words there are of each tag."""
+    ids = np.concatenate([[], *self.labels.values(examples)]).astype(np.int64)
+    return np.bincount(ids, minlength=len(self.label_list)).tolist()
+
+  def loss(self, logits: Any, features: Mapping[str, Any], options: Any = None) -> Any:
+    """Mean over a row's words; 0 of a row without any."""
+    import tensorflow as tf
+
+    from bert_ja import losses
+
+    losses_of_words = losses.cross_entropy(
+      _of_words(logits, features), features["label_ids"], options
+    )
+    there = tf.cast(features["first_pieces"] > 0, tf.float32)  # [B, W]
+    total = tf.reduce_sum(losses_of_words * there, axis=1)
+    return total / tf.maximum(tf.reduce_sum(there, axis=1), 1.0)
+
+  def predictions(self, logits: Any, features: Mapping[str, Any]) -> dict[str, Any]:
+    """`tag_ids` int32 [B, W]; -1 of words without a piece."""
+    import tensorflow as tf
+
+    ids = tf.argmax(_of_words(logits, features), axis=-1, output_type=tf.int32)
+    return {"tag_ids": tf.where(features["first_pieces"] > 0, ids, -1)}
+
+  def truth(self, examples: Sequence[word_features.WordExample]) -> dict[str, Any]:
+    """`tags`, of all words of each sentence."""
+    return {"tags": [row.label for row in examples]}
+
+  def scores(self, outputs: Mapping[str, Any]) -> dict[str, float]:
+    """`entity_scores.metrics`."""
+    true = outputs["tags"]
+    return entity_scores.metrics(true, self._tags(outputs, map(len, true)))
+
+  def _tags(self, outputs, lengths):
+    """Tags of all words; O of those that a row has no piece of."""
+    names = np.array([*self.label_list, "O"], object)  # -1 is the last.
+    tags = []
+    for ids, length in zip(outputs["tag_ids"], lengths, strict=True):
+      kept = names[ids[:length]].tolist()
+      tags.append(kept + ["O"] * (length - len(kept)))
+    return tags
+
+  def write_rows(
+    self,
+    directory: str,
+    examples: Sequence[word_features.WordExample],
+    outputs: Mapping[str, np.ndarray],
+    labels_known: bool,
+  ) -> list[str]:
+    """As `tagged_files.write_predictions` has them."""
+    known = labels_known and all(row.label is not None for row in examples)
+    predicted = self._tags(outputs, [len(row.words) for row in examples])
+    return tagged_files.write_predictions(directory, examples, predicted, known)
+
+  def write_reports(
+    self,
+    directory: str,
+    outputs: Mapping[str, np.ndarray],
+    examples: Sequence[word_features.WordExample],
+  ) -> list[str]:
+    """entity_report.txt: scores of each type, by default and strictly."""
+    true = [row.label for row in examples]
+    predicted = self._tags(outputs, map(len, true))
+    tables = []
+    for strict in (False, True):
+      total, by_type = entity_scores.score(true, predicted, strict)
+      rows = [
+        (name, row.precision, row.recall, row.f1, row.support)
+        for name, row in [*by_type.items(), ("(all)", total)]
+      ]
+      name = "strict type" if strict else "type"
+      headers = (name, "precision", "recall", "F1", "support")
+      tables.append(reporting.format_table(rows, headers))
+    path = os.path.join(directory, "entity_report.txt")
+    text_io.write_text(path, "\n".join(tables))
+    logging.info("%s", tables[0])
+    return [path]
+
+
+def _of_words(logits, features):
+  """Logits of words' first pieces: [B, S, C] -> [B, W, C]."""
+  import tensorflow as tf
+
+  return tf.gather(logits, features["first_pieces"], batch_dims=1)
