@@ -11,6 +11,8 @@ RECORDED = (
   "text_columns",
   "label_column",
   "id_column",
+  "label_separator",
+  "threshold",
   "xnli_language",
 )
 
@@ -21,8 +23,9 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_string(
     "task_name",
     None,
-    "mrpc, cola, mnli, xnli, livedoor, table (your own CSV, TSV or JSON lines), or a "
-    "task of --task_module.",
+    "mrpc, cola, mnli, xnli, livedoor; of your own CSV, TSV or JSON lines: table (one "
+    "label a row), multi_label, regression; tagging (a tag for each "
+    "word); or a task of --task_module.",
     flag_values,
   )
   flags.DEFINE_string(
@@ -33,6 +36,20 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   )
   flags.DEFINE_string(
     "label_column", None, "table: the labels; `label` by default.", flag_values
+  )
+  flags.DEFINE_string(
+    "label_separator",
+    ",",
+    "multi_label: what stands between the labels of a row.",
+    flag_values,
+  )
+  flags.DEFINE_float(
+    "threshold",
+    0.5,
+    "multi_label: a label is predicted if its probability is this or more.",
+    0,
+    1,
+    flag_values,
   )
   flags.DEFINE_string("id_column", None, "table: the rows' names.", flag_values)
   flags.DEFINE_string(
@@ -68,7 +85,7 @@ def get_processor(
   if flag_values.task_module:
     registry.load_task_module(flag_values.task_module)
   names = ("text_columns", "label_column", "id_column", "labels_file", "data_dir")
-  names += ("train_file", "dev_file", "test_file")
+  names += ("train_file", "dev_file", "test_file", "label_separator", "threshold")
   options = {name: flag_values[name].value for name in names}
   return registry.get_processor(
     flag_values.task_name,

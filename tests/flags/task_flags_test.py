@@ -27,6 +27,8 @@ class TestDefine:
       "text_columns": None,
       "label_column": None,
       "id_column": None,
+      "label_separator": ",",
+      "threshold": 0.5,
       "labels_file": None,
       "train_file": None,
       "dev_file": None,
@@ -94,6 +96,8 @@ class TestRecorded:
       "text_columns": ["q", "a"],
       "label_column": None,
       "id_column": None,
+      "label_separator": ",",
+      "threshold": 0.5,
       "xnli_language": "zh",
     }
 
