@@ -188,14 +188,14 @@ class ClassifierJob(job.Job):
     self.examples = self._read_training_and_dev_set()
     if FLAGS.do_predict:
       self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
+    if not FLAGS.do_train:
+      trained = model_flags.trained_task(self.files, FLAGS)
+      self.kind.learned = trained.get("learned", {})
     for split, rows in self.examples.items():
       self.examples[split] = self.kind.prepare(rows, self.tokenizer)
       self.kind.check(self.examples[split])
     if FLAGS.do_train:
       self.kind.learn(self.examples["train"])
-    else:
-      trained = model_flags.trained_task(self.files, FLAGS)
-      self.kind.learned = trained.get("learned", {})
     return len(self.examples.get("train", ()))
 
   def _create_kind(self, labels):

@@ -175,8 +175,41 @@ class TokenClassifier(SentenceClassifier):
     return tf.reshape(logits, [batch, length, logits.shape[-1]])
 
 
+class ChoiceClassifier(SentenceClassifier):
+  """A score for each of a row's N choices: encoder, pooler, head.
+
+  Variables as a `SentenceClassifier`'s of one class.
+  """
+
+  def __call__(
+    self, features: dict, dropout_stream: modeling.DropoutStream | None = None
+  ) -> tf.Tensor:
+    """Features of a batch -> scores, float32 [B, N]; a stream means training.
+
+    Args:
+      features: of choices, [B, N, S] each; or `pooled_output` [B, N, H], what `encode`
+        gave for them. `choice_mask` [B, N] is 0 where there is no choice: -1e9 there.
+      dropout_stream: where random numbers come from.
+    """
+    mask = features["choice_mask"]
+    pooled = features.get("pooled_output")
+    if pooled is None:
+      ids = tf.convert_to_tensor(features["input_ids"])
+      length = modeling.get_shape_list(ids, expected_rank=3)[2]
+      names = ("input_ids", "input_mask", "segment_ids")
+      texts = {name: tf.reshape(features[name], [-1, length]) for name in names}
+      pooled = self.encode(texts, dropout_stream)  # [B * N, H]
+    size = modeling.get_shape_list(pooled)[-1]
+    scores = self.head(tf.reshape(pooled, [-1, size]), dropout_stream)  # [B * N, 1]
+    return tf.where(mask > 0, tf.reshape(scores, tf.shape(mask)), -1e9)
+
+
 # What stands on the encoder, by the name that a kind of task gives it.
-HEADS = {"sentence": SentenceClassifier, "token": TokenClassifier}
+HEADS = {
+  "choice": ChoiceClassifier,
+  "sentence": SentenceClassifier,
+  "token": TokenClassifier,
+}
 
 
 class SpanClassifier(tf.Module):

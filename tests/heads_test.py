@@ -291,3 +291,75 @@ class TestSpanClassifier:
     model, features = heads.SpanClassifier(config, seed=3), tiny_features()
     trained = model(features, modeling.DropoutStream(1))
     np.testing.assert_array_equal(trained, model(features))
+
+
+class TestChoiceClassifier:
+  SIZES = (3, 4, 5)  # rows, choices, positions
+
+  def features(self):
+    flat = tiny_features(12)
+    features = {name: array.reshape(self.SIZES) for name, array in flat.items()}
+    mask = np.array([[1, 1, 1, 1], [1, 0, 1, 0], [0, 1, 1, 0]], np.int32)
+    return features | {"choice_mask": mask}
+
+  def classifier(self, **changes):
+    return heads.ChoiceClassifier(tiny_config(initializer_range=0.5, **changes), 1)
+
+  def test_variables_are_those_of_a_classifier_of_one_class(self):
+    expected, actual = (
+      checkpoint.named_variables(head(tiny_config(), 1))
+      for head in (heads.SentenceClassifier, heads.ChoiceClassifier)
+    )
+    assert list(actual) == list(expected)
+    assert actual["output_weights"].shape == [1, 8]
+
+  def test_each_choice_is_scored_alone(self):
+    classifier, features = self.classifier(), self.features()
+    expected = np.full([3, 4], -1e9, np.float32)
+    for row, choice in np.argwhere(features["choice_mask"]):
+      one = {
+        name: features[name][row : row + 1, choice]
+        for name in ("input_ids", "input_mask", "segment_ids")
+      }
+      expected[row, choice] = heads.SentenceClassifier.__call__(classifier, one)[0, 0]
+    assert np.ptp(expected[0]) > 0.01
+    np.testing.assert_allclose(classifier(features), expected, rtol=1e-4, atol=1e-5)
+
+  def test_vectors_stand_in_for_texts(self):
+    classifier, features = self.classifier(), self.features()
+    flat = {
+      name: array.reshape(12, 5)
+      for name, array in features.items()
+      if name != "choice_mask"
+    }
+    vectors = {
+      "pooled_output": tf.reshape(classifier.encode(flat), [3, 4, 8]),
+      "choice_mask": features["choice_mask"],
+    }
+    np.testing.assert_allclose(classifier(vectors), classifier(features), rtol=1e-5)
+
+  def test_what_is_no_choice_has_no_gradient(self):
+    classifier, features = self.classifier(), self.features()
+    vectors = tf.random.stateless_normal([3, 4, 8], [1, 2])
+    with tf.GradientTape() as tape:
+      tape.watch(vectors)
+      logits = classifier({**features, "pooled_output": vectors})
+      loss = losses.cross_entropy(logits, tf.constant([3, 2, 1]))
+    gradient = tape.gradient(loss, vectors).numpy()
+    assert np.isfinite(gradient).all()
+    np.testing.assert_array_equal(
+      np.any(gradient, axis=2), features["choice_mask"].astype(bool)
+    )
+
+  def test_sizes_may_be_unknown_and_compiled(self):
+    classifier, features = self.classifier(), self.features()
+    expected = classifier(features)
+    unknown = {
+      name: tf.TensorSpec([None] * array.ndim, tf.int32)
+      for name, array in features.items()
+    }
+    traced = tf.function(classifier, input_signature=[unknown])
+    compiled = tf.function(classifier, jit_compile=True)
+    for function in (traced, compiled):
+      actual = function({name: tf.constant(array) for name, array in features.items()})
+      np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)

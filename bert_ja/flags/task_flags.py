@@ -11,6 +11,7 @@ RECORDED = (
   "text_columns",
   "label_column",
   "id_column",
+  "choice_columns",
   "label_separator",
   "threshold",
   "xnli_language",
@@ -24,7 +25,7 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "task_name",
     None,
     "mrpc, cola, mnli, xnli, livedoor; of your own CSV, TSV or JSON lines: table (one "
-    "label a row), multi_label, regression; tagging (a tag for each "
+    "label a row), multi_label, multiple_choice, regression; tagging (a tag for each "
     "word); or a task of --task_module.",
     flag_values,
   )
@@ -50,6 +51,20 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     0,
     1,
     flag_values,
+  )
+  flags.DEFINE_list(
+    "choice_columns",
+    None,
+    "multiple_choice: columns of the choices; by default a list in `choices`, or "
+    "`choice0`, `choice1`, ...",
+    flag_values,
+  )
+  flags.DEFINE_integer(
+    "num_choices",
+    None,
+    "multiple_choice: places that a row has; by default the most of the training set.",
+    1,
+    flag_values=flag_values,
   )
   flags.DEFINE_string("id_column", None, "table: the rows' names.", flag_values)
   flags.DEFINE_string(
@@ -85,6 +100,7 @@ def get_processor(
   if flag_values.task_module:
     registry.load_task_module(flag_values.task_module)
   names = ("text_columns", "label_column", "id_column", "labels_file", "data_dir")
+  names += ("choice_columns", "num_choices")
   names += ("train_file", "dev_file", "test_file", "label_separator", "threshold")
   options = {name: flag_values[name].value for name in names}
   return registry.get_processor(

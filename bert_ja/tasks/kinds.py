@@ -16,7 +16,7 @@ from bert_ja import metrics, reporting, text_io
 from bert_ja.data import labels, pair_features
 
 # Files of bert_ja/tasks that register kinds, in alphabetical order.
-_MODULES = ("multi_label", "regression", "sentence", "tagging")
+_MODULES = ("multi_label", "multiple_choice", "regression", "sentence", "tagging")
 _KINDS: dict[str, type["Kind"]] = {}
 
 

@@ -14,6 +14,7 @@ _MODULES = (
   "glue",
   "livedoor",
   "multi_label",
+  "multiple_choice",
   "regression",
   "table",
   "tagging",
