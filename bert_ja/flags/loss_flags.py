@@ -64,6 +64,10 @@ def read(
 
 def _balanced(counts):
   present = [count for count in counts if count]
+  if not present:
+    raise ValueError(
+      "--class_weights=balanced: no training row has a label; leave it out"
+    )
   mean = sum(present) / len(present)
   return tuple(mean / count if count else 0.0 for count in counts)
 

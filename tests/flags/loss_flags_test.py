@@ -5,7 +5,7 @@ from absl import flags
 
 from bert_ja.data.pair_features import InputExample
 from bert_ja.flags import loss_flags
-from bert_ja.tasks import sentence
+from bert_ja.tasks import multi_label, sentence
 
 KIND = sentence.Sentence(["a", "b", "c"])
 ROWS = [InputExample("g", "t", None, label) for label in "aaaabb"]
@@ -35,6 +35,12 @@ def test_balanced_weights_make_classes_count_alike():
 
 def test_without_training_balanced_weights_need_no_rows():
   assert read("--class_weights=balanced", rows=()).class_weights is None
+
+
+def test_balanced_weights_need_a_label():
+  rows = [InputExample("g", "t", None, [])]
+  with pytest.raises(ValueError, match="balanced: no training row has a label"):
+    read("--class_weights=balanced", kind=multi_label.MultiLabel("abc"), rows=rows)
 
 
 @pytest.mark.parametrize("given", ["1,2", "1,x,2", "1,-1,2", "1,2,3,4"])
