@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, estimator
+from bert_ja import checkpoint, estimator, reporting
 from bert_ja.data import input_pipeline
 from bert_ja.run_config import ModelSpec, RunConfig
 from tests import training_process
@@ -155,6 +155,18 @@ class TestTrain:
 
     make(tmp_path, scored, eval_steps=2).train(input_fn(True), STEPS, input_fn(False))
     assert steps_of(tmp_path / "best") == [4]
+
+  @pytest.mark.parametrize("stop_at", [None, 3])
+  def test_evaluations_where_epochs_of_two_and_a_half_steps_end(
+    self, tmp_path, stop_at
+  ):
+    config = {"eval_steps": 2.5, "save_checkpoints_steps": 3}
+    if stop_at:
+      make(tmp_path, **config).train(input_fn(True), stop_at)
+    make(tmp_path, **config).train(input_fn(True), STEPS, input_fn(False))
+    rows = reporting.read_learning_curve(str(tmp_path))
+    steps = [row["step"] for row in rows if row["split"] == "eval"]
+    assert steps == [step for step in (2, 5, 6) if step > (stop_at or 0)]
 
   def test_early_stopping_saves_and_stays_stopped(self, tmp_path):
     def worse(mode):

@@ -229,6 +229,9 @@ def set_eval_steps(
 ) -> None:
   """Gives --eval_steps the steps of --eval_epochs, where that is given.
 
+  They are no whole number where the last batch of an epoch reaches into the next one:
+  then evaluations are where the epochs end, each rounded to a step.
+
   Raises:
     ValueError: both are given.
   """
@@ -237,7 +240,7 @@ def set_eval_steps(
     return
   if flag_values.eval_steps:
     raise ValueError("--eval_epochs and --eval_steps exclude each other")
-  steps = max(1, round(_steps_of(num_examples, epochs, flag_values)))
+  steps = max(1.0, _steps_of(num_examples, epochs, flag_values))
   flag_values["eval_steps"].value = steps
 
 

@@ -109,7 +109,7 @@ class TestSetEvalSteps:
     return flag_values.eval_steps
 
   @pytest.mark.parametrize(
-    ("epochs", "steps"), [(1, 4), (2, 9), (0.5, 2), (0.01, 1), (0, 0)]
+    ("epochs", "steps"), [(1, 4.5), (2, 9), (0.5, 2.25), (0.01, 1), (0, 0)]
   )
   def test_steps_of_epochs_at_least_one(self, parse, epochs, steps):
     assert self._set(parse, epochs) == steps
