@@ -84,8 +84,8 @@ def _define_optimizer(flag_values):
     "trainable",
     "all",
     "What is trained: all, head, last_layer (the encoder's top layer, pooler and head), "
-    "last_N (its N top layers, ...), or a regular expression that variables' names "
-    "match.",
+    "last_N (its N top layers, ...), or a regular expression that is found in "
+    "variables' names and is more than a word, such as /pooler/.",
     flag_values,
   )
   flags.DEFINE_string(
@@ -258,7 +258,8 @@ def trainable(
     flag_values: parsed flags.
 
   Raises:
-    ValueError: a flag is no regular expression, or the encoder has fewer layers.
+    ValueError: a flag is no regular expression, --trainable is a word that is not
+      known, or the encoder has fewer layers.
   """
   chosen = _chosen(num_hidden_layers, flag_values)
   if not flag_values.frozen_variables:
@@ -276,6 +277,12 @@ def _chosen(num_hidden_layers, flag_values):
     return lambda name: not name.startswith("bert/")
   last = re.fullmatch(r"last_(layer|\d+)", value)
   if not last:
+    # `al` is found in the names of value matrices, which would be trained alone.
+    if re.fullmatch(r"\w*", value):
+      raise ValueError(
+        f"--trainable={value}: expected all, head, last_layer, last_N, or a regular "
+        "expression that is more than a word, such as /pooler/"
+      )
     pattern = _pattern("trainable", flag_values)
     return lambda name: bool(pattern.search(name))
   count = 1 if last[1] == "layer" else int(last[1])
