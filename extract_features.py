@@ -32,7 +32,11 @@ def define_flags(flag_values=FLAGS):
     flag_values,
   )
   flags.DEFINE_list(
-    "text_columns", None, "One or two columns of the input file.", flag_values
+    "text_columns",
+    None,
+    "One or two columns of the input file. In a .csv or .tsv file of one column an empty "
+    "line is an empty text.",
+    flag_values,
   )
   flags.DEFINE_string(
     "output_file",
@@ -95,11 +99,13 @@ def _define_vector_flags(flag_values):
 def main(_):
   """Reads texts, writes their vectors."""
   command_line.require(FLAGS, "input_file", "output_file")
+  from bert_ja import vector_writers
   from bert_ja.data import text_rows
 
   columns, layers = FLAGS.text_columns, read_layers()
+  vector_writers.check_targets(FLAGS.output_file, FLAGS.input_file)
   total = None
-  if FLAGS.input_file != text_rows.STANDARD_INPUT:
+  if not text_rows.is_read_once(FLAGS.input_file):
     # All is read once before the work: a fault in the last line is told at once.
     total = sum(1 for _ in text_rows.read(FLAGS.input_file, columns))
   command_line.import_tensorflow()
@@ -151,6 +157,11 @@ def create_model():
     raise ValueError(
       f"{files.directory or 'the model'} holds no weights; give --init_checkpoint, or "
       "--model_dir with a pre-trained model"
+    )
+  if distribution.num_workers() > 1:
+    raise ValueError(
+      "TF_CONFIG names several workers, each of which would write the output; unset it, "
+      "and give each machine a part of the input"
     )
   _, config, tokenizer = tokenizer_flags.read_model(files, FLAGS, FLAGS.max_seq_length)
   runtime = runtime_flags.read(FLAGS)

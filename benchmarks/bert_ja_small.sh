@@ -53,22 +53,30 @@ done
 
 # --- Training: 8,192 pieces a step ----------------------------------------------------
 
-phase() { # length, predictions, batch, steps in all; more flags
-  "$python" "$root/run_pretraining.py" --model_dir="$work/vocabulary" --random_init \
-    --output_dir="$work/model" --do_train --do_eval --dynamic_masking \
-    --input_file="$work/records/aozora_$1-*.tfrecord,$work/records/modern_$1-*.tfrecord" \
-    --eval_file="$work/records/held_out_$1.tfrecord" --max_seq_length="$1" \
-    --max_predictions_per_seq="$2" --train_batch_size="$3" --num_train_steps="$4" \
-    --eval_batch_size="$3" --max_eval_steps=$((2560 / $3)) --eval_steps=200 \
-    --save_checkpoints_steps=200 --keep_checkpoint_max=2 --num_warmup_steps=400 \
-    --learning_rate=5e-4 --precision=bfloat16 --seed=1 "${@:5}"
+phase() { # directory of weights or of a vocabulary, output, length, predictions, batch; more
+  "$python" "$root/run_pretraining.py" --model_dir="$work/$1" --output_dir="$work/$2" \
+    --do_train --dynamic_masking \
+    --input_file="$work/records/aozora_$3-*.tfrecord,$work/records/modern_$3-*.tfrecord" \
+    --eval_file="$work/records/held_out_$3.tfrecord" --max_seq_length="$3" \
+    --max_predictions_per_seq="$4" --train_batch_size="$5" --eval_batch_size="$5" \
+    --max_eval_steps=$((2560 / $5)) --eval_steps=200 --save_checkpoints_steps=200 \
+    --keep_checkpoint_max=2 --precision=bfloat16 --seed=1 "${@:6}"
 }
-phase 32 5 256 "${STEPS_32:-1600}" --lr_schedule=constant
-phase 128 20 64 "${STEPS_128:-6600}"
-phase 512 77 16 "${STEPS_512:-7000}"
+at_first="--random_init --learning_rate=5e-4 --num_warmup_steps=400"
+phase vocabulary model 32 5 256 $at_first --num_train_steps="${STEPS_32:-1600}" \
+  --lr_schedule=constant
+phase vocabulary model 128 20 64 $at_first --num_train_steps="${STEPS_128:-6600}"
+# Positions from 128 on begin with the vectors of the first 128, not with random numbers.
+bert_ja convert --input="$work/model" --output="$work/start_512" --format=tf1 \
+  --strip_optimizer --trained_positions=128 --overwrite
+phase start_512 model_512 512 77 16 --num_train_steps="${STEPS_512:-500}" \
+  --learning_rate=3e-4 --num_warmup_steps=50
 
 # --- The model as it is shipped -------------------------------------------------------
 
-bert_ja convert --input="$work/model" --output="$work/bert-ja-small" --format=tf1 \
+bert_ja convert --input="$work/model_512" --output="$work/bert-ja-small" --format=tf1 \
   --strip_optimizer --dtype=float16 --overwrite
-cp "$work"/model/learning_curve.{csv,png} "$work/bert-ja-small/"
+for suffix in csv png; do
+  cp "$work/model/learning_curve.$suffix" "$work/bert-ja-small/"
+  cp "$work/model_512/learning_curve.$suffix" "$work/bert-ja-small/learning_curve_512.$suffix"
+done

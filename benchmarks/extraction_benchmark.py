@@ -66,7 +66,7 @@ def plain_extractor(model: Any, options: Any) -> Callable:
 
   @tf.function
   def run(ids, mask, segment_ids):
-    layers = model._model(ids, mask, segment_ids).get_all_encoder_layers()
+    layers = model.bert(ids, mask, segment_ids).get_all_encoder_layers()
     return [tf.cast(layers[index], tf.float32) for index in options.layers]
 
   def extract(texts, path):
@@ -158,7 +158,8 @@ def measure(
     paths = {name: os.path.join(folder, f"x{e}") for name, (e, _) in extractors.items()}
     for number in range(rounds + 1):
       for name, (_, extract) in extractors.items():
-        # The plain way has one length; ours compile for each.
+        # The first round is not measured: a function is traced once, and a GPU compiles
+        # for each length. The plain way has one.
         is_first = number == 0
         lines = texts[: options.batch_size] if is_first and name == PLAIN else texts
         started = time.perf_counter()

@@ -18,6 +18,7 @@ from sklearn import (
   ensemble,
   feature_extraction,
   linear_model,
+  neural_network,
   pipeline,
   preprocessing,
 )
@@ -25,13 +26,15 @@ from sklearn import (
 from bert_ja import baseline_data, reporting, text_io
 from bert_ja.tasks import sentence
 
-# The slowest last.
+# What a baseline sees, and the classifier that learns from it. The slowest last.
 NAMES = (
   "majority",
   "tfidf_logistic",
   "vectors_logistic",
+  "vectors_mlp",
   "encoder_logistic",
   "tfidf_boosting",
+  "vectors_boosting",
 )
 
 # Of the published baseline for livedoor (contract B-36).
@@ -46,7 +49,7 @@ class Inputs:
   Attributes:
     words: text -> its words, for the baselines of TF-IDF.
     encode: texts -> float32 [R, D], for `encoder_logistic`.
-    vectors: float [R, D] of each set, for `vectors_logistic`.
+    vectors: float [R, D] of each set, for the baselines of vectors.
   """
 
   words: Callable[[str], list[str]] | None = None
@@ -62,12 +65,14 @@ class Options:
     max_features: of all words the most frequent, for TF-IDF. By default 750 for
       gradient boosting, whose time grows with them, and all for logistic regression.
     num_estimators: rounds of gradient boosting, each with a tree a class.
-    seed: of gradient boosting; the others draw nothing.
+    seed: of gradient boosting and MLPs; the others draw nothing.
+    hidden_sizes: of an MLP's layers before the last.
   """
 
   max_features: int | None = None
   num_estimators: int = 200
   seed: int = 12345
+  hidden_sizes: tuple[int, ...] = (256, 128)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +125,9 @@ def run(
     "tfidf_logistic": lambda: tfidf(words, options.max_features),
     "tfidf_boosting": lambda: tfidf(words, options.max_features or _BOOSTING_WORDS),
     "encoder_logistic": lambda: encoded(data, inputs.encode),
-    "vectors_logistic": lambda: inputs.vectors,
+  }
+  makers |= {
+    name: lambda: inputs.vectors for name in NAMES if name.startswith("vectors")
   }
   results = []
   for name in names:
@@ -140,19 +147,26 @@ def run(
 def create_classifier(name: str, options: Options) -> Any:
   """A baseline's classifier of scikit-learn, not yet trained.
 
-  TF-IDF has its own scale. Vectors are brought to mean 0 and variance 1, without which
-  the penalty of logistic regression would depend on how long they are.
+  TF-IDF has its own scale, and trees know none. Other vectors are brought to mean 0 and
+  variance 1, without which the penalty of logistic regression and the steps of an MLP
+  would depend on how long they are.
   """
   if name == "majority":
     return dummy.DummyClassifier(strategy="prior")
-  if name == "tfidf_boosting":
+  source, kind = name.split("_")
+  if kind == "boosting":
     return ensemble.GradientBoostingClassifier(
       n_estimators=options.num_estimators, random_state=options.seed
     )
-  logistic = linear_model.LogisticRegression(max_iter=1000)
-  if name == "tfidf_logistic":
-    return logistic
-  return pipeline.make_pipeline(preprocessing.StandardScaler(), logistic)
+  if kind == "mlp":
+    classifier = neural_network.MLPClassifier(
+      options.hidden_sizes, random_state=options.seed
+    )
+  else:
+    classifier = linear_model.LogisticRegression(max_iter=1000)
+  if source == "tfidf":
+    return classifier
+  return pipeline.make_pipeline(preprocessing.StandardScaler(), classifier)
 
 
 def tfidf(

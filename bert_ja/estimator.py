@@ -145,6 +145,17 @@ class Estimator:
     for row in zip(*outputs.values(), strict=True):
       yield dict(zip(outputs, row, strict=True))
 
+  def predict_batches(
+    self, input_fn: Callable[[dict], tf.data.Dataset]
+  ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """`predict` for outputs that memory does not hold; all workers have to take all.
+
+    Yields:
+      (places of the batch's rows in the input, int32 [B]; {name: array [B, ...]}), in
+      the order in which the input_fn gives them, without padding.
+    """
+    return self._batches(self._build(ModeKeys.PREDICT), input_fn, ModeKeys.PREDICT)
+
   def load(self, prefix: str) -> None:
     """Evaluates and predicts with this checkpoint from now on, not with the newest."""
     self._chosen = prefix
@@ -152,9 +163,20 @@ class Estimator:
 
   def _outputs(self, model, input_fn, mode):
     """{name: array [R, ...]} in input order."""
+    batches = list(self._batches(model, input_fn, mode))
+    count = sum(len(row_ids) for row_ids, _ in batches)
+    outputs = {}
+    for name, first in list(batches[0][1].items()):
+      outputs[name] = np.empty([count, *first.shape[1:]], first.dtype)
+      for row_ids, values in batches:
+        # What is in its place is let go: pieces' vectors fill the memory once.
+        outputs[name][row_ids] = values.pop(name)
+    return outputs
+
+  def _batches(self, model, input_fn, mode):
+    """See `predict_batches`."""
     dataset = self.dataset(input_fn, mode)
     run = model.predict_function(self.strategy)
-    row_ids, parts = [], []
     with reporting.Progress(
       unit="batch",
       description="evaluate" if mode == ModeKeys.EVAL else "predict",
@@ -162,17 +184,10 @@ class Estimator:
     ) as progress:
       for features in dataset:
         values = self._gather(run(features))
-        row_ids.append(values.pop("row_ids"))
-        parts.append(values)
+        row_ids = values.pop("row_ids")
+        real = row_ids >= 0
+        yield row_ids[real], {name: value[real] for name, value in values.items()}
         progress.update()
-    row_ids = np.concatenate(row_ids)
-    real = row_ids >= 0
-    outputs = {}
-    for name in parts[0]:
-      values = np.concatenate([part[name] for part in parts])[real]
-      outputs[name] = np.empty_like(values)
-      outputs[name][row_ids[real]] = values
-    return outputs
 
   def _gather(self, values):
     if self.strategy.num_replicas_in_sync > 1:

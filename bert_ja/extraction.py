@@ -16,6 +16,7 @@ from bert_ja.data import feature_cache, text_rows
 
 # Part of the key of what was begun: changes with what is written for the same texts.
 _FORMAT = 1
+_WRITTEN_NUMBERS = 1 << 22  # of vectors that become bytes together
 _LOGGED_TEXTS = 5
 
 
@@ -41,21 +42,27 @@ def extract(
 
   Raises:
     OSError: the disk is full.
-    ValueError: the form cannot hold such vectors, or what was begun is of other texts.
+    ValueError: the form cannot hold such vectors; the path cannot be written; what was
+      begun is of other texts, another model, other settings or devices; or another
+      program is at it.
   """
   model.check(options)
+  vector_writers.check_targets(output_file)
   layers = _layer_names(options) if options.pooling == "none" else None
   writer = vector_writers.of(output_file, options.size(model.config), layers)
-  with _local(output_file) as local_file:
-    parts = part_files.PartFiles(local_file, writer.names, _key(model, options, writer))
+  key = _key(model, options, writer)
+  with (
+    _local(output_file) as local_file,
+    part_files.opened(local_file, writer.names, key) as parts,
+  ):
     digest, rest = hashlib.sha256(), iter(texts)
     for text in itertools.islice(rest, parts.rows):
       _add(digest, text)
     if parts.rows and digest.hexdigest() != parts.digest:
       raise ValueError(
-        f"{parts.paths[writer.names[0]]} holds the vectors of other texts than those "
-        "that the input begins with; give the input that it was begun with, or remove "
-        "it to begin anew"
+        f"{local_file}.part, {parts.rows} rows, holds the vectors of other texts than "
+        "those that the input begins with; give the input that it was begun with, or "
+        f"remove {local_file}.part* to begin anew"
       )
     parts.begin(writer.heads())
     with reporting.Progress(
@@ -64,15 +71,12 @@ def extract(
       for block, found in model.blocks(rest, options):
         if parts.rows == 0:
           _log_first(model, block, options)
-        pieces = None
-        if found.ids is not None:
-          pieces = [model.tokenizer.convert_ids_to_tokens(ids) for ids in found.ids]
-        data = writer.block(parts.rows, block, found.values, pieces, found.ids)
         for text in block:
           _add(digest, text)
+        data = _written(model, writer, parts.rows, block, found)
         parts.append(data, len(block), digest.hexdigest())
         progress.update(len(block))
-    parts.finish(lambda paths: writer.finish(paths, local_file))
+    parts.finish(lambda *paths: writer.finish(*paths, local_file))
     if local_file != output_file:
       _copy_results(local_file, output_file)
   return parts.rows
@@ -80,6 +84,24 @@ def extract(
 
 def _layer_names(options):
   return ["mean"] if options.layer_combination == "mean" else list(options.layers)
+
+
+def _written(model, writer, first, block, found):
+  """Yields the writer's bytes of a block, part by part: JSON takes several times more.
+
+  Args:
+    model: the encoder.
+    writer: of the form.
+    first: number of the block's first text.
+    block: texts.
+    found: their `vectors.Vectors`.
+  """
+  for texts, part in found.parts(_WRITTEN_NUMBERS):
+    pieces = None
+    if part.ids is not None:
+      pieces = [model.tokenizer.convert_ids_to_tokens(ids) for ids in part.ids]
+    start = first + texts.start
+    yield writer.block(start, block[texts], part.values, pieces, part.ids)
 
 
 def _key(model, options, writer):
@@ -108,9 +130,9 @@ def _local(output_file: str) -> Iterator[str]:
 
 
 def _copy_results(local_file, output_file):
-  for path_of in (vector_writers.metadata_path, str):
-    if text_io.exists(path_of(local_file)):
-      text_io.copy(path_of(local_file), path_of(output_file))
+  targets = map(vector_writers.targets, (local_file, output_file))
+  for source, target in zip(*targets, strict=True):
+    text_io.copy(source, target)
 
 
 def _log_first(model, block, options):

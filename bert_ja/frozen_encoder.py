@@ -6,12 +6,12 @@ them works on. Only its batches change: they hold vectors (`pooled_output`, whic
 computed before. A text that occurs in many rows is encoded once.
 """
 
+import collections
 import dataclasses
-import functools
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from absl import logging
@@ -46,6 +46,7 @@ class FrozenEncoder(job.Job):
     def model_fn(mode):
       spec = original(mode)
       self._classifier = spec.module
+      self._check_weights(spec.init_checkpoint)
 
       def predict_fn(features):
         if "pooled_output" in features:
@@ -59,6 +60,22 @@ class FrozenEncoder(job.Job):
       return dataclasses.replace(spec, predict_fn=predict_fn)
 
     return model_fn
+
+  def _check_weights(self, init_checkpoint):
+    """Refuses weights that lack what vectors are made by, unless none are given."""
+    from bert_ja import checkpoint
+
+    if not init_checkpoint or checkpoint.latest_checkpoint(self.flags.output_dir):
+      return
+    stored = checkpoint.open_checkpoint(init_checkpoint).shapes
+    for name in checkpoint.named_variables(self._classifier.bert):
+      is_used = self._classifier.vectors == "pooler" or "/pooler/" not in name
+      if is_used and name not in stored:
+        raise ValueError(
+          f"--trainable=head: {init_checkpoint} lacks {name}, so that the vectors would "
+          "be random numbers; give weights that have it, or train it with "
+          "--trainable=last_layer or all"
+        )
 
   def batch_sizes(self) -> tuple[int, int, int]:
     """Those of the flags, larger where only vectors are computed, or from vectors."""
@@ -83,22 +100,23 @@ class FrozenEncoder(job.Job):
     if kept:
       logging.info("%d rows were encoded before: %s", len(texts["input_ids"]), kept)
     else:
-      vectors = self._encode(texts, pad)
+      batches = self._encode(texts, pad)
       if self.estimator.is_chief:
-        store.fill(lambda: _write(file, vectors))
+        store.fill(lambda: _write(file, len(texts["input_ids"]), batches))
+      else:
+        collections.deque(batches, maxlen=0)
       self.estimator.wait_for_workers()
-    rows["pooled_output"] = _read(file)[places]
+    rows["places"] = places
     # Vectors have no length: one position each.
     rows["input_mask"] = np.ones([len(rows["label_ids"]), 1], np.int32)
     options = input_pipeline.BatchOptions(pad_to_max_length=True)
     is_training = split == "train"
     input_fn = input_pipeline.array_input_fn_builder(rows, 1, is_training, options)
+    input_fn = _with_vectors(input_fn, file)
     return input_fn if is_training else _made_once(input_fn)
 
   def _encode(self, texts, pad):
-    """Vectors of texts: float32 [T, H], or [T, S, H]."""
-    import numpy as np
-
+    """Yields batches of (places, vectors): int32 [B], float32 [B, H] or [B, S, H]."""
     from bert_ja import reporting
     from bert_ja.data import input_pipeline
 
@@ -110,28 +128,21 @@ class FrozenEncoder(job.Job):
       options=data_flags.batch_options(self.strategy, self.flags, pad),
     )
     logging.info("***** Encoding %d rows, once for all epochs *****", input_fn.num_rows)
-    vectors = np.stack(
-      [row["pooled_output"] for row in self.estimator.predict(input_fn)]
-    )
+    for row_ids, outputs in self.estimator.predict_batches(input_fn):
+      yield row_ids, outputs["pooled_output"]
     seconds = time.monotonic() - started
     logging.info(
       "Encoded %d rows in %s: %.1f rows/s",
-      len(vectors),
+      input_fn.num_rows,
       reporting.duration_text(seconds),
-      len(vectors) / seconds,
+      input_fn.num_rows / seconds,
     )
-    return vectors
 
   def _key(self, texts):
-    """Of all that the vectors depend on: the ids themselves, and the encoder."""
-    digest = self._encoder_digest.copy()
-    for name, array in texts.items():
-      digest.update(f"{name} {array.shape} {array.dtype}".encode())
-      digest.update(array.tobytes())
-    return digest.hexdigest()
+    """Of all that the vectors depend on: the ids themselves, and the encoder.
 
-  @functools.cached_property
-  def _encoder_digest(self):
+    The encoder as it is now: other weights can be loaded between two files.
+    """
     from bert_ja import checkpoint
 
     settings = [_FORMAT, self.flags.precision, self.config.to_dict()]
@@ -140,7 +151,10 @@ class FrozenEncoder(job.Job):
     for name, variable in checkpoint.named_variables(self._classifier.bert).items():
       digest.update(name.encode())
       digest.update(variable.numpy().tobytes())
-    return digest
+    for name, array in texts.items():
+      digest.update(f"{name} {array.shape} {array.dtype}".encode())
+      digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _different(texts):
@@ -150,9 +164,12 @@ def _different(texts):
     texts: {name: int [R, S], or [R, 2, S] for two texts a row}.
 
   Returns:
-    ({name: [T, S]} in the order of first occurrence, places: int [R] or [R, 2]).
+    ({name: [T, S]}, places: int32 [R] or [R, 2]). The longest come first, as batches
+    have them, so that vectors can be written as they come; then the first to occur.
   """
   import numpy as np
+
+  from bert_ja.data import input_pipeline
 
   shape = texts["input_ids"].shape
   flat = {name: array.reshape(-1, shape[-1]) for name, array in texts.items()}
@@ -164,8 +181,31 @@ def _different(texts):
     ]
   )
   _, first = np.unique(places, return_index=True)
-  flat = {name: array[first] for name, array in flat.items()}
-  return flat, places.reshape(shape[:-1])
+  lengths = input_pipeline.row_lengths(flat["input_mask"][first])
+  order = np.argsort(-lengths, kind="stable")
+  flat = {name: array[first[order]] for name, array in flat.items()}
+  new_places = np.argsort(order).astype(np.int32)
+  return flat, new_places[places].reshape(shape[:-1])
+
+
+def _with_vectors(input_fn, file):
+  """Batches with the vectors that stand in a file, not only with their places in it."""
+
+  def with_vectors(params):
+    import tensorflow as tf
+
+    vectors = tf.constant(_read(file))
+
+    def batch(features):
+      places = features["places"]  # [B], or [B, 2]
+      others = {name: value for name, value in features.items() if name != "places"}
+      return {**others, "pooled_output": tf.gather(vectors, places)}
+
+    dataset = input_fn(params).map(batch, num_parallel_calls=2, deterministic=True)
+    return dataset.prefetch(4)
+
+  with_vectors.num_rows = input_fn.num_rows
+  return with_vectors
 
 
 def _made_once(input_fn):
@@ -182,11 +222,21 @@ def _made_once(input_fn):
   return same_dataset
 
 
-def _write(path, vectors):
+def _write(path: str, count: int, batches: Iterable) -> None:
+  """Writes a .npy file of `count` rows from batches of (places, rows), in order."""
   import numpy as np
 
+  done = 0
   with text_io.written_whole(path, "wb") as writer:
-    np.save(writer, vectors)
+    for row_ids, vectors in batches:
+      if not done:
+        head = {"shape": (count, *vectors.shape[1:]), "fortran_order": False}
+        head["descr"] = np.lib.format.dtype_to_descr(vectors.dtype)
+        np.lib.format.write_array_header_1_0(writer, head)
+      assert row_ids.tolist() == list(range(done, done + len(row_ids)))
+      writer.write(vectors.tobytes())
+      done += len(row_ids)
+    assert done == count
 
 
 def _read(path):

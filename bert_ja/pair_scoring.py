@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import checkpoint, encoder, heads, model_files, two_tower, vectors
+from bert_ja import checkpoint, encoder, heads, model_files, two_tower
 
 # Candidates compared at once; fewer where the vectors of all pieces are.
 _TEXTS, _TEXTS_OF_PIECES = 4096, 64
@@ -35,7 +35,9 @@ class PairScorer:
     """Reads the model.
 
     Args:
-      model_dir: what `run_classifier.py --pair_model=two_tower` trained.
+      model_dir: what `run_classifier.py --pair_model=two_tower` trained. Of an output
+        directory the newest checkpoint is read; the best one has a directory of its
+        own in it, best.
       batch_size: texts encoded at once.
       precision: of the encoder: float32, bfloat16 or float16.
       tokenizer: a front end's name; by default the model's files tell.
@@ -51,12 +53,22 @@ class PairScorer:
         "--pair_model=two_tower"
       )
     self.labels = list(files.task["labels"])
-    self._encoder = encoder.load(model_dir, precision, tokenizer)
+    pair = two_tower.PairOptions(settings["combination"], settings["attention_size"])
+    self._encoder = encoder.Encoder(
+      model_dir,
+      pooling="none" if pair.of_pieces else "mean",
+      max_seq_length=settings["max_seq_length"],
+      batch_size=batch_size,
+      precision=precision,
+      tokenizer=tokenizer,
+    )
+    # Of no text: reads the model, and tells how large vectors are.
+    self._size = self._encoder.encode([], pooling="mean").shape[1]
     hidden_sizes = settings["mlp_layers"] if settings["head"] == "mlp" else ()
     self._head = two_tower.PairHead(
-      self._encoder.config.hidden_size,
+      self._size,
       len(self.labels),
-      pair=two_tower.PairOptions(settings["combination"], settings["attention_size"]),
+      pair=pair,
       head=heads.HeadOptions(tuple(map(int, hidden_sizes))),
     )
     variables = checkpoint.named_variables(self._head)
@@ -64,11 +76,6 @@ class PairScorer:
     missing = [name for name in variables if name not in loaded]
     if missing:
       raise ValueError(f"{files.init_checkpoint} lacks {missing[0]}")
-    self._options = vectors.Options(
-      pooling="none" if self._head.pair.of_pieces else "mean",
-      max_seq_length=settings["max_seq_length"],
-      batch_size=batch_size,
-    )
     self._probabilities = tf.function(self._compared, reduce_retracing=True)
 
   def encode(self, texts: Iterable[str]) -> np.ndarray:
@@ -77,18 +84,17 @@ class PairScorer:
     Returns:
       float32 [N, H]; where texts are compared piece by piece [N, S, H], with zeros
       behind a text's last piece.
+
+    Raises:
+      ValueError: a text is no string; each one of a pair is encoded alone.
     """
-    if isinstance(texts, str):
-      raise ValueError(f"expected a list of texts, found one: {texts[:40]!r}")
-    blocks = [block for _, block in self._encoder.blocks(texts, self._options)]
-    size = self._encoder.config.hidden_size
+    # The encoder says what is wrong with one text in place of a list.
+    found = self._encoder.encode(texts if isinstance(texts, str) else _single(texts))
     if not self._head.pair.of_pieces:
-      return np.concatenate(
-        [np.zeros([0, size], np.float32), *(b.values for b in blocks)]
-      )
-    pieces = [values[:, 0] for block in blocks for values in block.of_texts()]
-    padded = np.zeros([len(pieces), max(map(len, pieces), default=0), size], np.float32)
-    for row, values in zip(padded, pieces, strict=True):
+      return found
+    longest = max(map(len, found), default=0)
+    padded = np.zeros([len(found), longest, self._size], np.float32)
+    for row, values in zip(padded, found, strict=True):
       row[: len(values)] = values
     return padded
 
@@ -101,17 +107,43 @@ class PairScorer:
 
     Returns:
       float32 [N, C].
+
+    Raises:
+      ValueError: the query is no string, or the candidates are no vectors of this model.
     """
+    self._check_vectors(candidates)
     of_query = tf.constant(self.encode([query]))
     most = _TEXTS_OF_PIECES if self._head.pair.of_pieces else _TEXTS
     parts = [
       self._probabilities(
-        of_query, tf.constant(candidates[start : start + most])
+        of_query, tf.constant(candidates[start : start + most], tf.float32)
       ).numpy()
       for start in range(0, len(candidates), most)
     ]
     return np.concatenate([np.zeros([0, len(self.labels)], np.float32), *parts])
 
+  def _check_vectors(self, candidates):
+    sizes = "NSH" if self._head.pair.of_pieces else "NH"
+    is_array = isinstance(candidates, np.ndarray) and candidates.dtype.kind == "f"
+    if (
+      is_array and candidates.ndim == len(sizes) and candidates.shape[-1] == self._size
+    ):
+      return
+    found = type(candidates).__name__
+    if isinstance(candidates, np.ndarray):
+      found = f"{candidates.dtype} {list(candidates.shape)}"
+    raise ValueError(
+      f"candidates: expected the array that `encode` gives, float32 "
+      f"[{', '.join(sizes)}] with H = {self._size}; found {found}"
+    )
+
   def _compared(self, of_query, candidates):
     of_queries = tf.repeat(of_query, tf.shape(candidates)[0], axis=0)
     return tf.nn.softmax(self._head(of_queries, candidates))
+
+
+def _single(texts):
+  for number, text in enumerate(texts):
+    if not isinstance(text, str):
+      raise ValueError(f"text {number}: expected a string, found {text!r:.60}")
+    yield text

@@ -1,5 +1,6 @@
-"""Tables: the rows of CSV, TSV, JSON and JSON-lines files, read whole."""
+"""Tables: the rows of CSV, TSV, JSON and JSON-lines files."""
 
+import collections
 import contextlib
 import csv
 import io
@@ -7,6 +8,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from bert_ja import text_io
@@ -40,53 +42,102 @@ def read_table(path: str) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
       number of cells than the header, bad quoting or bad JSON; the message names
       file and line.
   """
-  suffix = os.path.splitext(path)[1].lower()
-  if suffix == ".csv":
-    return _columns_to_rows(path, _csv_rows(path))
-  if suffix == ".tsv":
-    return _columns_to_rows(path, _tsv_rows(text_io.read_lines(path)))
-  if suffix in (".json", ".jsonl"):
+  suffix = _suffix(path)
+  if suffix in _JSON:
     text = text_io.read_text(path)
-    objects = _json_list if text.lstrip()[:1] == "[" else _json_lines
-    return _objects_to_rows(path, objects(path, text))
-  raise ValueError(
-    f"{path}: expected a file ending in .csv, .tsv, .json or .jsonl, found {suffix!r}"
+    is_list = text.lstrip()[:1] == "["
+    values = _json_list(path, text) if is_list else _json_lines(path, text.split("\n"))
+    rows = list(_objects(path, values))
+    return list(dict.fromkeys(name for _, row in rows for name in row)), rows
+  if suffix == ".csv":
+    lines = io.StringIO(text_io.read_text(path), newline="")
+  else:
+    lines = text_io.read_lines(path)
+  columns, rows = _named_cells(path, _ROWS[suffix](path, lines))
+  return columns, [(line, row) for line, row in rows if row is not None]
+
+
+def stream_table(
+  path: str,
+) -> tuple[list[str] | None, Iterator[tuple[int, dict[str, Any]]]]:
+  """Reads the rows that `read_table` does, one at a time: a file may be of any size.
+
+  In a CSV or TSV table of one column an empty line is a row: its text is empty. A line
+  end within a quoted cell is LF. gzip is unpacked. Only a list of JSON objects is read
+  whole, and not unpacked.
+
+  Returns:
+    (column names; None for JSON, whose objects may each have others, rows as of
+    `read_table`).
+
+  Raises:
+    FileNotFoundError: the path does not exist.
+    ValueError: as `read_table`, of the rows when they are reached.
+  """
+  suffix = _suffix(path)
+  if suffix in _JSON:
+    with contextlib.closing(text_io.stream_lines(path)) as lines:
+      is_list = next((x.lstrip()[0] for x in lines if x.strip()), "") == "["
+    if is_list:
+      return None, iter(read_table(path)[1])
+    return None, _objects(path, _json_lines(path, text_io.stream_lines(path)))
+  lines = text_io.stream_lines(path)
+  if suffix == ".csv":
+    # A lone CR ends a line of CSV, too.
+    lines = (part for x in lines for part in io.StringIO(f"{x}\n", newline=""))
+  columns, rows = _named_cells(path, _ROWS[suffix](path, lines))
+  keeps_blank = len(columns) == 1
+  return columns, (
+    (line, {columns[0]: ""} if row is None else row)
+    for line, row in rows
+    if keeps_blank or row is not None
   )
 
 
-def _columns_to_rows(path, numbered_cells):
-  """Names the cells of [(line, cells)], the first of which is the header."""
-  header, rows = None, []
+def _suffix(path):
+  suffix = os.path.splitext(path)[1].lower()
+  if suffix not in (*_ROWS, *_JSON):
+    raise ValueError(
+      f"{path}: expected a file ending in .csv, .tsv, .json or .jsonl, found {suffix!r}"
+    )
+  return suffix
+
+
+def _named_cells(path, numbered_cells):
+  """(header, [(line, cells by name, or None of a blank line)]) of [(line, cells)]."""
+  line, cells = next(
+    ((line, cells) for line, cells in numbered_cells if cells), (0, [])
+  )
+  if not cells:
+    raise ValueError(f"{path} is empty; expected a header line with column names")
+  header = [cell.strip() for cell in cells]
+  for name in header:
+    if name and header.count(name) > 1:
+      raise ValueError(f"{path}, line {line}: column {name!r} is there twice")
+  return header, _rows_of_cells(path, header, numbered_cells)
+
+
+def _rows_of_cells(path, header, numbered_cells):
   for line, cells in numbered_cells:
-    if header is None:
-      header = [cell.strip() for cell in cells]
-      for name in header:
-        if name and header.count(name) > 1:
-          raise ValueError(f"{path}, line {line}: column {name!r} is there twice")
-      continue
-    if len(cells) != len(header):
+    if cells and len(cells) != len(header):
       raise ValueError(
         f"{path}, line {line}: expected {len(header)} cells "
         f"({', '.join(header)}), found {len(cells)}"
       )
-    rows.append((line, dict(zip(header, cells, strict=True))))
-  if header is None:
-    raise ValueError(f"{path} is empty; expected a header line with column names")
-  return header, rows
+    yield line, dict(zip(header, cells, strict=True)) if cells else None
 
 
-def _csv_rows(path):
-  text = text_io.read_text(path)
+def _csv_rows(path, lines):
+  """Yields (line, cells; none of a blank line) of lines with their ends."""
   # csv counts physical lines itself, so that a message names the line an editor shows.
   # Without newline="" (or with str.splitlines) line separators within cells would be
   # lost or end a row.
-  reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+  reader = csv.reader(lines, strict=True)
   line = 1
-  with _long_cells(len(text)):
+  with _long_cells():
     try:
       for cells in reader:
-        if cells:
-          yield line, cells
+        yield line, cells
         line = reader.line_num + 1
     except csv.Error as error:
       raise ValueError(
@@ -95,41 +146,59 @@ def _csv_rows(path):
 
 
 @contextlib.contextmanager
-def _long_cells(length):
+def _long_cells():
   """Lets csv read cells of more than its 131,072 characters: texts may be books."""
-  before = csv.field_size_limit(max(length, csv.field_size_limit()))
+  before = csv.field_size_limit(1 << 30)
   try:
     yield
   finally:
     csv.field_size_limit(before)
 
 
-def _tsv_rows(lines):
-  width, start = None, 0
-  while start < len(lines):
-    cells, span = lines[start].split("\t"), 1
-    width = width or (len(cells) if lines[start] else None)
-    row = [_unquoted(cell) for cell in cells] if lines[start] else None
+def _tsv_rows(path, lines):
+  """Yields (line, cells; none of a blank line) of lines without their ends."""
+  del path
+  width, number, rest, ahead = None, 1, iter(lines), collections.deque()
+  while True:
+    if not ahead:
+      ahead.extend(itertools.islice(rest, 1))
+    if not ahead:
+      return
+    line, span = ahead[0], 1
+    cells = line.split("\t")
+    width = width or (len(cells) if line else None)
+    row = [_unquoted(cell) for cell in cells] if line else []
     if len(cells) != width or any(map(_opens_quote, cells)):
-      quoted, quoted_span = _quoted_tsv_row(lines, start)
-      spanned = lines[start : start + quoted_span]
+      quoted, quoted_span = _quoted_tsv_row(_looked_ahead(ahead, rest))
+      spanned = itertools.islice(ahead, quoted_span)
       if len(quoted) == width and any(x.count("\t") + 1 != width for x in spanned):
         row, span = quoted, quoted_span
-    if row:
-      yield start + 1, row
-    start += span
+    yield number, row
+    number += span
+    for _ in range(span):
+      ahead.popleft()
 
 
-def _quoted_tsv_row(lines, start):
+def _looked_ahead(ahead, rest):
+  """Yields the lines of `ahead` and then of `rest`, which join those of `ahead`."""
+  yield from ahead
+  for line in rest:
+    ahead.append(line)
+    yield line
+
+
+def _quoted_tsv_row(lines):
   """Reads one row as CSV with tabs: (cells, lines used), or ([], 1) if it is not."""
-  rest = (line + "\n" for line in itertools.islice(lines, start, None))
-  reader = csv.reader(rest, delimiter="\t", strict=True)
-  with _long_cells(1 << 30):
+  reader = csv.reader((line + "\n" for line in lines), delimiter="\t", strict=True)
+  with _long_cells():
     try:
       return next(reader), reader.line_num
     except csv.Error:
       return [], 1
 
+
+_ROWS = {".csv": _csv_rows, ".tsv": _tsv_rows}
+_JSON = (".json", ".jsonl")
 
 _QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
 
@@ -143,8 +212,8 @@ def _unquoted(cell):
   return quoted[1].replace('""', '"') if quoted else cell
 
 
-def _json_lines(path, text):
-  for number, line in enumerate(text.split("\n"), 1):
+def _json_lines(path, lines):
+  for number, line in enumerate(lines, 1):
     if not line.strip():
       continue
     try:
@@ -171,13 +240,11 @@ def _json_list(path, text):
     position = decode(text, position)[1]
 
 
-def _objects_to_rows(path, numbered_values):
-  columns, rows = {}, []
+def _objects(path, numbered_values):
+  """Yields [(line, value)], all values being objects."""
   for line, value in numbered_values:
     if not isinstance(value, dict):
       raise ValueError(
         f"{path}, line {line}: expected a JSON object, found {type(value).__name__}"
       )
-    columns.update(dict.fromkeys(value))
-    rows.append((line, value))
-  return list(columns), rows
+    yield line, value

@@ -84,7 +84,7 @@ class TrainingLoop:
 
   def _after_call(self, step):
     last = step == self._max_steps
-    if self._eval_input_fn and (step % self._config.eval_steps == 0 or last):
+    if self._eval_input_fn and (last or _is_due(step, self._config.eval_steps)):
       started = time.monotonic()
       metrics, outputs = self._estimator.evaluate_model(
         self._model, self._eval_input_fn
@@ -93,7 +93,7 @@ class TrainingLoop:
       rows = len(next(iter(outputs.values())))
       if self._history.add_evaluation(step, metrics, seconds, rows):
         self._save_best(step)
-    save = step % self._config.save_checkpoints_steps == 0 or last
+    save = last or _is_due(step, self._config.save_checkpoints_steps)
     if save or self._history.stops_early():
       # The history first: a run continued from this checkpoint needs its rows.
       self._history.write()
@@ -118,7 +118,7 @@ class TrainingLoop:
     periods = [self._config.save_checkpoints_steps]
     if self._eval_input_fn:
       periods.append(self._config.eval_steps)
-    return min(self._max_steps - step, *(period - step % period for period in periods))
+    return min(self._max_steps, *(next_due(step, period) for period in periods)) - step
 
   def _first_steps_per_call(self):
     if distribution.is_tpu(self._strategy):
@@ -158,6 +158,26 @@ class TrainingLoop:
       f"{', '.join(map(str, rows[:32]))} (counted from 0); lower --learning_rate, and "
       "check that the vocabulary fits the checkpoint"
     )
+
+
+def next_due(step: int, period: float) -> int:
+  """The first step behind `step` that is a multiple of `period`, rounded.
+
+  A period need not be whole: an epoch may have 4.5 steps, and ends at 4, 9, 14, 18. A
+  continued run comes to the same steps as an unbroken one, since they hang on no other.
+
+  Args:
+    step: updates made.
+    period: steps, 1 or more.
+  """
+  number = int(step / period)
+  while round(number * period) <= step:
+    number += 1
+  return round(number * period)
+
+
+def _is_due(step, period):
+  return next_due(step - 1, period) == step
 
 
 def best_dir(model_dir: str) -> str:

@@ -1,7 +1,7 @@
 """Forms of files with vectors, by their endings.
 
-A writer turns blocks of rows into bytes for one or more files that grow, and in the end
-makes the result of them. R texts, T pieces of all texts, L layers, D numbers a vector.
+A writer turns rows into bytes for one or more files that grow, and in the end makes the
+result of them. R texts, T pieces of all texts, L layers, D numbers a vector.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_ja import text_io, vector_json
+from bert_ja import part_files, text_io, vector_json
 
 
 class Writer:
@@ -59,9 +59,15 @@ class Writer:
     """
     raise NotImplementedError
 
-  def finish(self, paths: Mapping[str, str], output_file: str) -> None:
-    """Puts the result in place of `output_file`; may be called again if interrupted."""
-    text_io.rename(paths[""], output_file)
+  def finish(self, paths: Mapping[str, str], temporary: str, output_file: str) -> None:
+    """Puts the result in place of `output_file`; may be called again if interrupted.
+
+    Args:
+      paths: of the files that grew.
+      temporary: path for what has to be written before it gets its name.
+      output_file: path of the result.
+    """
+    os.replace(paths[""], output_file)
 
 
 class JsonLines(Writer):
@@ -96,9 +102,9 @@ class Array(Writer):
   def block(self, first, texts, values, pieces, ids):
     return {"": values.astype("<f4").tobytes()}
 
-  def finish(self, paths, output_file):
+  def finish(self, paths, temporary, output_file):
     _write_count(paths[""], np.float32, self.size)
-    super().finish(paths, output_file)
+    super().finish(paths, temporary, output_file)
 
 
 class Archive(Writer):
@@ -130,22 +136,22 @@ class Archive(Writer):
       data["offsets"] = np.array([len(x) for x in ids], "<i8").tobytes()
     return data
 
-  def finish(self, paths, output_file):
+  def finish(self, paths, temporary, output_file):
     for name, form in self._arrays.items():
       _write_count(paths[name], *form)
-    with (
-      text_io.path_written_whole(output_file) as temporary,
-      zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-    ):
-      for name in self._arrays:
-        # Without a date, so that equal vectors are equal files.
-        entry = zipfile.ZipInfo(f"{name}.npy")
-        with archive.open(entry, "w", force_zip64=True) as member:
-          if name == "offsets":
-            np.save(member, np.cumsum(np.load(paths[name])))
-          else:
-            with open(paths[name], "rb") as reader:
-              shutil.copyfileobj(reader, member, 1 << 20)
+    with open(temporary, "wb") as writer:
+      with zipfile.ZipFile(writer, "w", zipfile.ZIP_STORED) as archive:
+        for name in self._arrays:
+          # Without a date, so that equal vectors are equal files.
+          entry = zipfile.ZipInfo(f"{name}.npy")
+          with archive.open(entry, "w", force_zip64=True) as member:
+            if name == "offsets":
+              np.save(member, np.cumsum(np.load(paths[name])))
+            else:
+              with open(paths[name], "rb") as reader:
+                shutil.copyfileobj(reader, member, 1 << 20)
+      part_files.sync(writer)
+    os.replace(temporary, output_file)
 
 
 class Table(Writer):
@@ -170,10 +176,13 @@ class Table(Writer):
       "metadata": b"".join(rows),
     }
 
-  def finish(self, paths, output_file):
+  def finish(self, paths, temporary, output_file):
     # A copy: if this is interrupted, the parts are still whole.
-    text_io.copy(paths["metadata"], metadata_path(output_file))
-    super().finish(paths, output_file)
+    with open(paths["metadata"], "rb") as reader, open(temporary, "wb") as writer:
+      shutil.copyfileobj(reader, writer, 1 << 20)
+      part_files.sync(writer)
+    os.replace(temporary, metadata_path(output_file))
+    super().finish(paths, temporary, output_file)
 
 
 # Ending -> form.
@@ -191,12 +200,11 @@ def of(output_file: str, size: int, layers: Sequence[int | str] | None) -> Write
   Raises:
     ValueError: the form cannot hold a vector for each piece.
   """
-  ending = os.path.splitext(output_file)[1].lower()
-  form = WRITERS.get(ending, JsonLines)
+  form = _form(output_file)
   if layers is not None and not form.takes_pieces:
     able = [name for name, other in WRITERS.items() if other.takes_pieces]
     raise ValueError(
-      f"--output_file={output_file}: a {ending} file has one vector a text, "
+      f"--output_file={output_file}: a {_ending(output_file)} file has one vector a text, "
       f"--pooling=none makes one a piece; choose a pooling, or {' or '.join(able)}"
     )
   return form(size, layers)
@@ -205,6 +213,48 @@ def of(output_file: str, size: int, layers: Sequence[int | str] | None) -> Write
 def metadata_path(output_file: str) -> str:
   """Of the file beside a `.tsv` file that says which texts its vectors are of."""
   return f"{os.path.splitext(output_file)[0]}.metadata.tsv"
+
+
+def targets(output_file: str) -> list[str]:
+  """Paths of the files that a result consists of."""
+  if _form(output_file) is Table:
+    return [metadata_path(output_file), output_file]
+  return [output_file]
+
+
+def check_targets(output_file: str, input_file: str | None = None) -> None:
+  """Checks, before the work, that its result can take its place at the end.
+
+  Args:
+    output_file: path of the result.
+    input_file: path of the texts, if they have one.
+
+  Raises:
+    ValueError: there is no such directory, or what the result would take the place of
+      is a directory, a device or the input.
+  """
+  for path in targets(output_file):
+    where = f"--output_file={output_file}: {path}"
+    if text_io.isdir(path):
+      raise ValueError(f"{where} is a directory; give the name of a file in it")
+    if text_io.is_remote(path):
+      continue
+    if not os.path.isdir(os.path.dirname(path) or "."):
+      raise ValueError(f"{where} is in a directory that does not exist; make it first")
+    if not os.path.exists(path):
+      continue
+    if not os.path.isfile(path):
+      raise ValueError(f"{where} is a device or a pipe; give the name of a file")
+    if input_file and os.path.exists(input_file) and os.path.samefile(path, input_file):
+      raise ValueError(f"{where} is the input, which would be lost; give another name")
+
+
+def _ending(output_file):
+  return os.path.splitext(output_file)[1].lower()
+
+
+def _form(output_file):
+  return WRITERS.get(_ending(output_file), JsonLines)
 
 
 def _cell(text):
@@ -233,3 +283,4 @@ def _write_count(path, dtype, size):
   count = (os.path.getsize(path) - length) // row_bytes
   with open(path, "r+b") as writer:
     writer.write(_array_head(count, dtype, size))
+    part_files.sync(writer)

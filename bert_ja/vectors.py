@@ -6,22 +6,22 @@ all texts, D numbers of a pooled vector.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+import json
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import checkpoint, distribution, modeling, tokenization
+from bert_ja import checkpoint, distribution, modeling, pooling, tokenization
 from bert_ja.data import input_pipeline, parallel, text_rows
 
-POOLINGS = ("none", "cls", "mean", "max", "pooler")
-LAYER_COMBINATIONS = ("concat", "mean")
 DEFAULT_LENGTH = 128
 
 # Texts that are sorted by length together; fewer where their vectors or the texts
 # themselves would take too much memory.
 _BLOCK_TEXTS = 4096
-_BLOCK_BYTES = 1 << 28
+_BLOCK_BYTES = 1 << 27
 _BLOCK_CHARACTERS = 1 << 22
 
 
@@ -59,8 +59,8 @@ class Options:
         texts whose pieces have a vector each.
     """
     for name, known in (
-      ("pooling", POOLINGS),
-      ("layer_combination", LAYER_COMBINATIONS),
+      ("pooling", pooling.POOLINGS),
+      ("layer_combination", pooling.LAYER_COMBINATIONS),
       ("long_text", text_rows.LONG_TEXTS),
     ):
       value = getattr(self, name)
@@ -87,6 +87,11 @@ class Options:
         "--long_text=windows takes the mean of windows, --pooling=none has none; choose "
         "another pooling, or truncate"
       )
+    if self.pooling == "pooler" and self.layers not in ((-1,), (count - 1,)):
+      raise ValueError(
+        f"--layers={','.join(map(str, self.layers))}: --pooling=pooler is of the last "
+        "layer; leave --layers away, or choose another pooling"
+      )
 
   @property
   def num_vectors(self) -> int:
@@ -103,7 +108,8 @@ class Options:
     if self.pooling != "none":
       return _BLOCK_TEXTS
     most_bytes = 4 * self.max_seq_length * self.num_vectors * config.hidden_size
-    return max(self.batch_size, min(_BLOCK_TEXTS, _BLOCK_BYTES // most_bytes))
+    batches = min(_BLOCK_TEXTS, _BLOCK_BYTES // most_bytes) // self.batch_size
+    return max(1, batches) * self.batch_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +129,22 @@ class Vectors:
     ends = np.cumsum([len(ids) for ids in self.ids])
     return np.split(self.values, ends[:-1])
 
+  def parts(self, numbers: int) -> Iterator[tuple[slice, "Vectors"]]:
+    """Yields (which texts, their vectors), in order, of so many numbers together.
+
+    Args:
+      numbers: float32 values of a part; one text may add its own.
+    """
+    has_pieces = self.ids is not None
+    counts = [len(ids) for ids in self.ids] if has_pieces else [1] * len(self.values)
+    ends = np.cumsum(counts)
+    of_part = ends * np.prod(self.values.shape[1:], dtype=np.int64) // numbers
+    starts = [0, *(np.flatnonzero(np.diff(of_part)) + 1).tolist()]
+    for start, end in itertools.pairwise([*starts, len(counts)]):
+      values = self.values[ends[start] - counts[start] : ends[end - 1]]
+      texts = slice(start, end)
+      yield texts, Vectors(values, self.ids[texts] if has_pieces else None)
+
 
 class VectorModel:
   """An encoder with its weights and its tokenizer.
@@ -130,6 +152,7 @@ class VectorModel:
   Attributes:
     config: `modeling.BertConfig`.
     tokenizer: `tokenization.Tokenizer`.
+    bert: `modeling.BertModel`.
   """
 
   def __init__(
@@ -162,10 +185,10 @@ class VectorModel:
     self._any_length = on_cpu
     types = dataclasses.replace(types, one_pass=not on_cpu)
     with self._strategy.scope(), tf.name_scope(""):
-      self._model = modeling.BertModel(
+      self.bert = modeling.BertModel(
         config, precision=types, use_one_hot_embeddings=use_one_hot_embeddings
       )
-      variables = checkpoint.named_variables(self._model)
+      variables = checkpoint.named_variables(self.bert)
     loaded = checkpoint.init_from_checkpoint(init_checkpoint, variables)
     missing = [name for name in variables if name not in loaded]
     # Models that fill in masks may come without the pooler, which few vectors need.
@@ -176,17 +199,18 @@ class VectorModel:
         f"{init_checkpoint} lacks {missing[0]}; its vectors would be random numbers: "
         "give the weights that belong to the configuration"
       )
-    self._init_checkpoint, self._precision = init_checkpoint, precision
-    self._is_one_device = self._strategy.num_replicas_in_sync == 1 and not (
-      distribution.is_tpu(self._strategy)
-    )
+    self._init_checkpoint = init_checkpoint
+    self._is_tpu = distribution.is_tpu(self._strategy)
+    device = "TPU" if self._is_tpu else "CPU" if on_cpu else "GPU"
+    replicas = self._strategy.num_replicas_in_sync
+    self._computing = [precision, use_one_hot_embeddings, device, replicas]
     self._functions = {}
 
   def fingerprint(self) -> str:
     """Hex SHA-256 of all that vectors depend on besides tokenizer and options."""
     digest = hashlib.sha256(self.config.to_json_string().encode())
-    digest.update(self._precision.encode())
-    for name, variable in checkpoint.named_variables(self._model).items():
+    digest.update(json.dumps(self._computing).encode())
+    for name, variable in checkpoint.named_variables(self.bert).items():
       if not (self._lacks_pooler and "/pooler/" in name):
         digest.update(np.ascontiguousarray(variable.numpy()))
     return digest.hexdigest()
@@ -233,9 +257,9 @@ class VectorModel:
       values = np.stack(found)
       if len(rows) > len(texts):
         counts = [len(of_text) for of_text in windows]
-        values = merged(values, lengths - 2, counts, options.pooling)
+        values = pooling.merged(values, lengths - 2, counts, options.pooling)
     if options.normalize:
-      values = normalized(values)
+      values = pooling.normalized(values)
     ids = [row.ids for row in rows] if options.pooling == "none" else None
     return Vectors(values, ids)
 
@@ -255,7 +279,7 @@ class VectorModel:
 
   def _cuts(self, lengths, order, max_seq_length):
     """Length S of each batch."""
-    if distribution.is_tpu(self._strategy):
+    if self._is_tpu:
       return np.full(len(order), max_seq_length)
     if self._any_length:
       return np.where(order < 0, 0, lengths[order]).max(axis=1)
@@ -274,105 +298,34 @@ class VectorModel:
     return ids, mask, segment_ids
 
   def _computed(self, features, options):
-    run = self._function(options)
-    if self._is_one_device:
-      return run(*map(tf.constant, features)).numpy()
     replicas = self._strategy.num_replicas_in_sync
-    parts = [np.split(feature, replicas) for feature in features]
-    distributed = [
-      self._strategy.experimental_distribute_values_from_function(
-        lambda context, part=part: tf.constant(part[context.replica_id_in_sync_group])
-      )
-      for part in parts
-    ]
-    return self._strategy.gather(run(*distributed), axis=0).numpy()
+    features = [x.reshape(replicas, -1, x.shape[1]) for x in features]
+    found = self._function(options)(*map(tf.constant, features))
+    parts = self._strategy.experimental_local_results(found)
+    return np.concatenate([part.numpy() for part in parts])
 
   def _function(self, options):
-    """Traced once for each kind of vector: ids, mask, segments -> values."""
+    """Traced once for each kind of vector.
+
+    It takes ids, mask and segments, int32 [devices, B / devices, S], to the values.
+    """
     key = options.pooling, options.layers, options.layer_combination
     if key not in self._functions:
 
-      def replica(ids, mask, segment_ids):
-        return pooled(self._model(ids, mask, segment_ids), mask, *key)
+      def replica(*features):
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        ids, mask, segment_ids = [feature[number] for feature in features]
+        return pooling.pooled(self.bert(ids, mask, segment_ids), mask, *key)
 
       # Of any size from the start: functions of certain sizes differ in the last bit, and
-      # a run that goes on meets other sizes first than an unbroken one.
-      sizes = [tf.TensorSpec([None, None], tf.int32)] * 3
+      # a run that goes on meets other sizes first than an unbroken one. On a TPU all
+      # batches have one size, which it must know.
+      sizes = [tf.TensorSpec([None] * 3, tf.int32)] * 3
       self._functions[key] = tf.function(
         lambda *features: self._strategy.run(replica, args=features),
-        input_signature=sizes if self._is_one_device else None,
-        reduce_retracing=True,
+        input_signature=None if self._is_tpu else sizes,
       )
     return self._functions[key]
-
-
-def pooled(
-  outputs: modeling.BertOutputs,
-  input_mask: tf.Tensor,
-  pooling: str,
-  layers: Sequence[int] = (-1,),
-  layer_combination: str = "concat",
-) -> tf.Tensor:
-  """Vectors of rows; see `Options` for the words.
-
-  Args:
-    outputs: of the model.
-    input_mask: int32 [B, S], 1 for real pieces.
-    pooling: one of `POOLINGS`.
-    layers: numbers of layers.
-    layer_combination: one of `LAYER_COMBINATIONS`.
-
-  Returns:
-    float32 [B, D]; without pooling [B, S, L, H].
-  """
-  if pooling == "pooler":
-    return outputs.get_pooled_output()
-  all_layers = outputs.get_all_encoder_layers()
-  values = tf.stack([all_layers[layer] for layer in layers], axis=2)
-  values = tf.cast(values, tf.float32)  # [B, S, L, H]
-  if layer_combination == "mean":
-    values = tf.reduce_mean(values, axis=2, keepdims=True)
-  if pooling == "none":
-    return values
-  is_real = input_mask[:, :, tf.newaxis, tf.newaxis] > 0
-  if pooling == "cls":
-    values = values[:, 0]
-  elif pooling == "max":
-    values = tf.reduce_max(tf.where(is_real, values, values.dtype.min), axis=1)
-  else:
-    sums = tf.reduce_sum(tf.where(is_real, values, 0.0), axis=1)
-    counts = tf.reduce_sum(tf.cast(is_real, tf.float32), axis=1)
-    values = sums / counts
-  batch, count, size = modeling.get_shape_list(values, expected_rank=3)
-  return tf.reshape(values, [batch, count * size])
-
-
-def merged(
-  values: np.ndarray, weights: np.ndarray, counts: Sequence[int], pooling: str
-) -> np.ndarray:
-  """Vectors of texts from those of their windows.
-
-  Args:
-    values: float32 [windows, D].
-    weights: int [windows]; of a text's only window it may be 0.
-    counts: windows of each text.
-    pooling: "max" takes the largest numbers, others the weighted mean.
-
-  Returns:
-    float32 [R, D].
-  """
-  starts = np.cumsum([0, *counts[:-1]])
-  if pooling == "max":
-    return np.maximum.reduceat(values, starts)
-  weights = np.maximum(weights, 1)[:, np.newaxis].astype(np.float64)
-  sums = np.add.reduceat(values * weights, starts)
-  return (sums / np.add.reduceat(weights, starts)).astype(np.float32)
-
-
-def normalized(values: np.ndarray) -> np.ndarray:
-  """Vectors along the last axis divided by their lengths; zeros stay zeros."""
-  lengths = np.linalg.norm(values, axis=-1, keepdims=True)
-  return values / np.maximum(lengths, 1e-12)
 
 
 def _blocks(texts, most_texts, most_characters):

@@ -214,7 +214,7 @@ class SentencePieceTrainer:
       import sentencepiece
     except ImportError as error:
       raise ImportError(
-        '--kind=sentencepiece needs sentencepiece: pip install "bert_ja[ja]"'
+        "--kind=sentencepiece needs sentencepiece: pip install sentencepiece"
       ) from error
     self._library = sentencepiece
     self._options = {

@@ -6,7 +6,13 @@ import json
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn import ensemble, feature_extraction, linear_model, metrics
+from sklearn import (
+  ensemble,
+  feature_extraction,
+  linear_model,
+  metrics,
+  neural_network,
+)
 
 from bert_ja import baseline_data, baselines, figures
 from bert_ja.tasks import base
@@ -225,6 +231,46 @@ class TestVectors:
       probabilities_of(tmp_path / "b" / "vectors_logistic"),
       rtol=1e-4,
     )
+
+  @pytest.mark.filterwarnings("ignore:.*hasn't converged")
+  @pytest.mark.parametrize("kind", ["mlp", "boosting"])
+  def test_have_the_other_heads_too(self, tmp_path, kind):
+    # Which corner of a square: no line tells the labels apart.
+    def rows(count, seed):
+      draw = np.random.default_rng(seed)
+      corners = draw.integers(2, size=[count, 2])
+      labels = ["dull" if first == second else "good" for first, second in corners]
+      return corners * 50.0 + draw.normal(0, 5, [count, 2]), labels
+
+    sets = {"train": rows(200, 1), "test": rows(60, 2)}
+    data = data_of(**{name: (["a"] * len(ids), ids) for name, (_, ids) in sets.items()})
+    inputs = baselines.Inputs(vectors={name: rows for name, (rows, _) in sets.items()})
+    names = ["vectors_logistic", f"vectors_{kind}"]
+    options = {"num_estimators": 9, "hidden_sizes": (7, 5), "seed": 4}
+    scores = run(names, data, tmp_path, inputs, **options)
+    assert scores["vectors_logistic"].scores["test"]["accuracy"] < 0.7
+
+    expected = {
+      "mlp": neural_network.MLPClassifier((7, 5), random_state=4),
+      "boosting": ensemble.GradientBoostingClassifier(n_estimators=9, random_state=4),
+    }[kind]
+    mean, scale = sets["train"][0].mean(axis=0), sets["train"][0].std(axis=0)
+    train, test = ((sets[name][0] - mean) / scale for name in ("train", "test"))
+    expected.fit(train, [LABELS.index(label) for label in sets["train"][1]])
+    found = probabilities_of(tmp_path / f"vectors_{kind}")
+    np.testing.assert_allclose(
+      found[:, [0, 2]], expected.predict_proba(test), rtol=1e-4, atol=1e-6
+    )
+    if kind == "boosting":
+      assert scores["vectors_boosting"].scores["test"]["accuracy"] == 1
+
+  def test_an_mlp_learns_what_no_line_parts(self, tmp_path):
+    corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 50) * 50.0
+    labels = ["dull", "good", "good", "dull"] * 50
+    data = data_of(train=(["a"] * 200, labels), dev=(["a"] * 4, labels[:4]))
+    inputs = baselines.Inputs(vectors={"train": corners, "dev": corners[:4]})
+    scores = run(["vectors_mlp"], data, tmp_path, inputs)["vectors_mlp"].scores
+    assert scores["dev"]["accuracy"] == 1
 
 
 class TestReports:

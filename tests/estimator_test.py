@@ -2,12 +2,13 @@ import os
 import socket
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, estimator
+from bert_ja import checkpoint, estimator, reporting
 from bert_ja.data import input_pipeline
 from bert_ja.run_config import ModelSpec, RunConfig
 from tests import training_process
@@ -156,6 +157,18 @@ class TestTrain:
     make(tmp_path, scored, eval_steps=2).train(input_fn(True), STEPS, input_fn(False))
     assert steps_of(tmp_path / "best") == [4]
 
+  @pytest.mark.parametrize("stop_at", [None, 3])
+  def test_evaluations_where_epochs_of_two_and_a_half_steps_end(
+    self, tmp_path, stop_at
+  ):
+    config = {"eval_steps": 2.5, "save_checkpoints_steps": 3}
+    if stop_at:
+      make(tmp_path, **config).train(input_fn(True), stop_at)
+    make(tmp_path, **config).train(input_fn(True), STEPS, input_fn(False))
+    rows = reporting.read_learning_curve(str(tmp_path))
+    steps = [row["step"] for row in rows if row["split"] == "eval"]
+    assert steps == [step for step in (2, 5, 6) if step > (stop_at or 0)]
+
   def test_early_stopping_saves_and_stays_stopped(self, tmp_path):
     def worse(mode):
       spec = training_process.model_fn(mode)
@@ -213,6 +226,37 @@ class TestPredict:
     rows = list(make(tmp_path).predict(input_fn(False)))
     labels = [int(row["label_ids"]) for row in rows]
     assert labels == training_process.arrays()["label_ids"].tolist()
+
+  def test_batches_are_those_of_the_input_fn_without_padding(self, tmp_path):
+    runner = make(tmp_path)
+    outputs = list(runner.predict(input_fn(False)))
+    found = list(runner.predict_batches(input_fn(False)))
+    assert [len(row_ids) for row_ids, _ in found] == [4, 4, 4, 4, 4, 2]
+    lengths = training_process.arrays()["input_mask"].sum(axis=1)
+    expected = np.argsort(-lengths, kind="stable")
+    np.testing.assert_array_equal(np.concatenate([ids for ids, _ in found]), expected)
+    for row_ids, values in found:
+      for row, probabilities in zip(row_ids, values["probabilities"], strict=True):
+        np.testing.assert_array_equal(probabilities, outputs[row]["probabilities"])
+
+  def test_large_outputs_are_in_memory_twice_at_most(self, tmp_path):
+    def wide(mode):
+      spec = training_process.model_fn(mode)
+
+      def predict_fn(features):
+        return {"wide": tf.ones([tf.shape(features["label_ids"])[0], 250_000])}
+
+      return ModelSpec(**{**vars(spec), "predict_fn": predict_fn})
+
+    runner = make(tmp_path, wide)
+    tracemalloc.start()
+    try:
+      rows = runner.predict(input_fn(False))
+      first = next(rows)["wide"]
+      most = tracemalloc.get_traced_memory()[1]
+    finally:
+      tracemalloc.stop()
+    assert most < 2.5 * 22 * first.nbytes
 
 
 class TestBatchSize:

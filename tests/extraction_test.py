@@ -15,6 +15,7 @@ from bert_ja import encoder, extraction, part_files, vectors
 from tests import vector_model
 
 TEXTS = vector_model.texts(50)
+WIDE = {"hidden_size": 128, "intermediate_size": 256}
 # (ending, options): every writer, with one vector a text and one a piece.
 FORMS = [
   (".jsonl", {"pooling": "none", "layers": (-1, 0)}),
@@ -29,6 +30,12 @@ FORMS = [
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
   return encoder.load(str(vector_model.write(tmp_path_factory.mktemp("model"))))
+
+
+@pytest.fixture(scope="module")
+def wide_model_dir(tmp_path_factory):
+  """Of a model wide enough for sums in another order to have another last bit."""
+  return str(vector_model.write(tmp_path_factory.mktemp("wide"), **WIDE))
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +56,16 @@ def stop_after(monkeypatch, count, error=KeyboardInterrupt):
   """Ends the program within the next block, whose bytes are there but not recorded."""
   append = part_files.PartFiles.append
 
-  def ended(self, data, rows, digest):
+  def ended(self, pieces, rows, digest):
     nonlocal count
     count -= 1
     if count >= 0:
-      append(self, data, rows, digest)
+      append(self, pieces, rows, digest)
       return
-    for name, path in self.paths.items():
-      with open(path, "ab") as writer:
-        writer.write(data[name][: len(data[name]) // 2])
+    for piece in pieces:
+      for name, path in self.paths.items():
+        with open(path, "ab") as writer:
+          writer.write(piece[name][: len(piece[name]) // 2])
     raise error
 
   monkeypatch.setattr(part_files.PartFiles, "append", ended)
@@ -70,20 +78,21 @@ def files_in(directory):
 class TestGoingOn:
   @pytest.mark.parametrize(("ending", "changes"), FORMS)
   def test_to_the_bytes_of_an_unbroken_run(
-    self, model, tmp_path, monkeypatch, ending, changes
+    self, wide_model_dir, tmp_path, monkeypatch, ending, changes
   ):
+    # A model of its own for each run: one that has computed is no new program.
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    assert extract(model, whole / f"x{ending}", **changes) == 50
+    assert extract(encoder.load(wide_model_dir), whole / f"x{ending}", **changes) == 50
     time.sleep(2 if ending == ".npz" else 0)  # a date in it would have changed
     with monkeypatch.context() as patch:
       stop_after(patch, 3)
       with pytest.raises(KeyboardInterrupt):
-        extract(model, broken / f"x{ending}", **changes)
+        extract(encoder.load(wide_model_dir), broken / f"x{ending}", **changes)
     assert not (broken / f"x{ending}").exists()
     assert (broken / f"x{ending}.part.json").exists()
-    computed = []
+    model, computed = encoder.load(wide_model_dir), []
     encode = model._encode
 
     def counted(texts, chosen):
@@ -95,48 +104,69 @@ class TestGoingOn:
     assert computed == TEXTS[24:]
     assert files_in(broken) == files_in(whole)
 
-  def test_in_a_process_that_was_killed(self, tmp_path):
+  def test_in_a_process_that_was_killed(self, wide_model_dir, tmp_path):
     texts = tmp_path / "texts.txt"
     lines = [t if isinstance(t, str) else " ||| ".join(t) for t in TEXTS * 8]
     texts.write_text("\n".join(lines) + "\n")
-    model_dir = str(vector_model.write(tmp_path))
-    start_process(model_dir, texts, tmp_path / "whole.jsonl", 8).wait()
-    process = start_process(model_dir, texts, tmp_path / "broken.jsonl", 8)
-    state = tmp_path / "broken.jsonl.part.json"
+    start_process(wide_model_dir, texts, tmp_path / "whole.npy", 8).wait()
+    process = start_process(wide_model_dir, texts, tmp_path / "broken.npy", 8)
+    state = tmp_path / "broken.npy.part.json"
     wait_for(process, state.exists)
     assert process.returncode == -signal.SIGKILL
     assert 0 < json.loads(state.read_text())["rows"] < 400
-    assert start_process(model_dir, texts, tmp_path / "broken.jsonl", 8).wait() == 0
-    whole = (tmp_path / "whole.jsonl").read_bytes()
-    assert whole.count(b"\n") == 400
-    assert (tmp_path / "broken.jsonl").read_bytes() == whole
+    assert start_process(wide_model_dir, texts, tmp_path / "broken.npy", 8).wait() == 0
+    assert np.load(tmp_path / "whole.npy").shape == (400, 128)
+    whole = (tmp_path / "whole.npy").read_bytes()
+    assert (tmp_path / "broken.npy").read_bytes() == whole
+    assert sorted(os.listdir(tmp_path)) == ["broken.npy", "texts.txt", "whole.npy"]
 
   @pytest.mark.slow
-  def test_with_20_000_lines_killed_thrice(self, tmp_path):
+  def test_with_20_000_lines_killed_thrice(self, wide_model_dir, tmp_path):
     texts = tmp_path / "texts.txt"
     lines = [text for text in vector_model.texts(23_000) if isinstance(text, str)]
     texts.write_text("\n".join(lines[:20_000]) + "\n")
     assert len(lines) > 19_500
-    model_dir = str(vector_model.write(tmp_path))
-    start_process(model_dir, texts, tmp_path / "whole.jsonl", 1024).wait()
-    output = tmp_path / "broken.jsonl"
-    state = tmp_path / "broken.jsonl.part.json"
+    start_process(wide_model_dir, texts, tmp_path / "whole.npy", 1024).wait()
+    output = tmp_path / "broken.npy"
+    state = tmp_path / "broken.npy.part.json"
     for least in (1, 6000, 12_000):
-      process = start_process(model_dir, texts, output, 1024)
+      process = start_process(wide_model_dir, texts, output, 1024)
       wait_for(process, lambda least=least: rows_in(state) >= least)
       assert process.returncode == -signal.SIGKILL
-    assert start_process(model_dir, texts, output, 1024).wait() == 0
-    assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert start_process(wide_model_dir, texts, output, 1024).wait() == 0
+    assert np.load(output).shape == (20_000, 128)
+    assert output.read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
-  def test_other_settings_or_weights_begin_anew(self, model, tmp_path, monkeypatch):
+  def test_other_settings_are_refused(self, model, tmp_path, monkeypatch):
     path = tmp_path / "x.npy"
     with monkeypatch.context() as patch:
       stop_after(patch, 2)
       with pytest.raises(KeyboardInterrupt):
-        extract(model, path)
-    extract(model, path, pooling="cls")
-    expected = model_vectors(model, pooling="cls")
-    np.testing.assert_array_equal(np.load(path), expected)
+        extract(model, path, normalize=True)
+    before = files_in(tmp_path)
+    with pytest.raises(
+      ValueError, match=r"x\.npy\.part, 16 rows, was begun .* other s"
+    ):
+      extract(model, path)
+    assert files_in(tmp_path) == before
+    assert extract(model, path, normalize=True) == 50
+
+  def test_another_program_is_refused_and_changes_nothing(self, model, tmp_path):
+    path, refused = tmp_path / "x.npy", []
+
+    def texts():
+      for number, text in enumerate(TEXTS):
+        if number == 20:
+          with pytest.raises(
+            ValueError, match="x.npy is being made by another program"
+          ):
+            extract(model, path)
+          refused.append(number)
+        yield text
+
+    assert extract(model, path, texts()) == 50
+    assert refused == [20]
+    np.testing.assert_array_equal(np.load(path), model_vectors(model))
 
   def test_other_texts_are_refused(self, model, tmp_path, monkeypatch):
     path = tmp_path / "x.jsonl"
@@ -146,7 +176,9 @@ class TestGoingOn:
         extract(model, path)
     before = files_in(tmp_path)
     for texts in (["w1", *TEXTS[1:]], TEXTS[:9], [*TEXTS[:15], "w1"]):
-      with pytest.raises(ValueError, match=r"x\.jsonl\.part holds .* of other texts"):
+      with pytest.raises(
+        ValueError, match=r"x\.jsonl\.part, 16 rows, holds .* other texts"
+      ):
         extract(model, path, texts)
     assert files_in(tmp_path) == before
     # What comes behind may have changed: that is how an error in it is mended.
@@ -237,7 +269,19 @@ class TestExtract:
       extract(model, tmp_path / "x.npy", pooling="none")
     with pytest.raises(ValueError, match="--layers=7"):
       extract(model, tmp_path / "x.npy", layers=(7,))
+    with pytest.raises(ValueError, match="is a directory; give the name of a file"):
+      extract(model, tmp_path)
     assert os.listdir(tmp_path) == []
+
+  @pytest.mark.parametrize(("ending", "changes"), FORMS)
+  def test_bytes_do_not_depend_on_how_many_are_written_together(
+    self, model, tmp_path, monkeypatch, ending, changes
+  ):
+    extract(model, tmp_path / f"x{ending}", **changes)
+    monkeypatch.setattr(extraction, "_WRITTEN_NUMBERS", 50)
+    extract(model, tmp_path / f"y{ending}", **changes)
+    whole = (tmp_path / f"x{ending}").read_bytes()
+    assert (tmp_path / f"y{ending}").read_bytes() == whole
 
 
 def model_vectors(model, **changes):

@@ -25,8 +25,7 @@ _ROWS = (
   (
     "tokenization",
     "corpora",
-    "vector_json+vector_writers",
-    "part_files",
+    "part_files+vector_json+vector_writers",
     "model_files",
     "heads",
     "pretraining_heads",
@@ -49,7 +48,12 @@ _ROWS = (
     "train_step",
     "two_tower",
   ),
-  ("flags", "tasks", "estimator+training_loop+history", "encoder+vectors+extraction"),
+  (
+    "flags",
+    "tasks",
+    "estimator+training_loop+history",
+    "encoder+vectors+pooling+extraction",
+  ),
   (
     "baselines+baseline_data",
     "comparison+comparison_file+comparison_plan",

@@ -124,6 +124,41 @@ class TestVectors:
       means.encode("w1")
 
 
+class TestWrongInput:
+  @pytest.mark.parametrize("text", [None, 7, ("w1", "w2"), ["w1", "w2"], b"w1"])
+  def test_a_text_is_a_string(self, means, text):
+    with pytest.raises(ValueError, match="text 1: expected a string, found"):
+      means.encode(["w3", text])
+    with pytest.raises(ValueError, match="text 0: expected a string, found"):
+      means.score(text, np.zeros([2, 6], np.float32))
+
+  @pytest.mark.parametrize(
+    ("candidates", "found"),
+    [
+      (np.zeros([2, 5], np.float32), r"float32 \[2, 5\]"),
+      (np.zeros([2, 4, 6], np.float32), r"float32 \[2, 4, 6\]"),
+      (np.zeros([6], np.float32), r"float32 \[6\]"),
+      (np.array(["w1", "w2"]), r"<U2 \[2\]"),
+      (["w1", "w2"], "list"),
+    ],
+  )
+  def test_candidates_are_vectors_of_texts(self, means, candidates, found):
+    message = rf"expected .* float32 \[N, H\] with H = 6; found {found}$"
+    with pytest.raises(ValueError, match=message):
+      means.score(QUERY, candidates)
+
+  def test_candidates_are_vectors_of_pieces(self, pieces):
+    message = r"float32 \[N, S, H\] with H = 6; found float32 \[2, 6\]$"
+    with pytest.raises(ValueError, match=message):
+      pieces.score(QUERY, np.zeros([2, 6], np.float32))
+
+  def test_other_precisions_of_vectors_are_taken(self, means):
+    encoded = means.encode(CANDIDATES)
+    np.testing.assert_allclose(
+      means.score(QUERY, encoded.astype(np.float64)), means.score(QUERY, encoded)
+    )
+
+
 def test_a_model_of_one_sequence_is_refused(tmp_path):
   write_model(tmp_path, "all", pair_model="joint")
   message = f"{tmp_path} holds no model of two towers: train one"

@@ -1,6 +1,8 @@
 """Files that grow: what an interrupted program leaves, and how the next goes on."""
 
+import contextlib
 import errno
+import glob
 import os
 import pathlib
 import subprocess
@@ -8,7 +10,7 @@ import sys
 
 import pytest
 
-from bert_ja import part_files, text_io
+from bert_ja import part_files
 
 NAMES = ("", "names")
 
@@ -18,19 +20,37 @@ def output(tmp_path):
   return str(tmp_path / "result.bin")
 
 
-def opened(output, key="k"):
-  return part_files.PartFiles(output, NAMES, key)
+@pytest.fixture
+def programs():
+  """Closes what `opened` and `begun` open, as the end of a program does."""
+  with contextlib.ExitStack() as stack:
+    yield stack
 
 
-def begun(output, key="k"):
-  parts = opened(output, key)
-  parts.begin({"": b"<", "names": b""})
-  return parts
+@pytest.fixture
+def opened(programs):
+  """Function: files as the next program opens them, the last one having ended."""
+
+  def opened(output, key="k"):
+    programs.close()
+    return programs.enter_context(part_files.opened(output, NAMES, key))
+
+  return opened
+
+
+@pytest.fixture
+def begun(opened):
+  def begun(output, key="k"):
+    parts = opened(output, key)
+    parts.begin({"": b"<", "names": b""})
+    return parts
+
+  return begun
 
 
 def append(parts, letter):
   data = {"": letter * 3, "names": letter}
-  parts.append(data, 2, letter.decode())
+  parts.append([data], 2, letter.decode())
 
 
 def contents(parts):
@@ -38,7 +58,7 @@ def contents(parts):
 
 
 class TestPartFiles:
-  def test_grow_beside_the_result(self, output):
+  def test_grow_beside_the_result(self, begun, output):
     parts = begun(output)
     append(parts, b"a")
     append(parts, b"b")
@@ -47,41 +67,156 @@ class TestPartFiles:
     assert contents(parts) == [b"<aaabbb", b"ab"]
     assert not os.path.exists(output)
 
-  def test_go_on_where_a_program_was_ended(self, output):
+  def test_go_on_where_a_program_was_ended(self, begun, output):
     append(begun(output), b"a")
     parts = begun(output)
     assert (parts.rows, parts.digest) == (2, "a")
     append(parts, b"b")
     assert contents(parts) == [b"<aaabbb", b"ab"]
 
-  def test_what_no_record_speaks_of_is_cut_off(self, output):
+  def test_what_no_record_speaks_of_is_cut_off(self, begun, output):
     parts = begun(output)
     append(parts, b"a")
     with open(parts.paths[""], "ab") as writer:
       writer.write(b"bb")
     assert contents(begun(output)) == [b"<aaa", b"a"]
 
-  def test_before_the_first_record_all_is_begun_anew(self, output):
+  def test_before_the_first_record_all_is_begun_anew(self, begun, output):
     with open(begun(output).paths[""], "ab") as writer:
       writer.write(b"a")
     parts = begun(output)
     assert parts.rows == 0
     assert contents(parts) == [b"<", b""]
 
-  def test_other_settings_begin_anew(self, output, info_lines):
+  def test_other_settings_are_refused(self, begun, opened, output):
     append(begun(output), b"a")
-    parts = begun(output, "other")
-    assert (parts.rows, contents(parts)) == (0, [b"<", b""])
-    assert "other settings: it is begun anew" in info_lines()[-1]
-    # The old record must not come back.
-    assert opened(output).rows == 0
+    message = r"result.bin.part, 2 rows, was begun by another model, .* remove .*part\*"
+    with pytest.raises(ValueError, match=message):
+      opened(output, "other")
+    assert contents(begun(output)) == [b"<aaa", b"a"]
 
-  def test_without_a_key_they_are_begun_anew(self, output):
+  @pytest.mark.parametrize(
+    "state",
+    [
+      "",
+      "{",
+      "{}",
+      "[]",
+      "null",
+      '{"key": "k", "rows": 2, "digest": "a"}',
+      '{"key": "k", "rows": 2, "digest": "a", "sizes": 3}',
+      '{"key": "k", "rows": "2", "digest": "a", "sizes": {"": 1, "names": 1}}',
+    ],
+  )
+  def test_a_damaged_record_begins_anew(self, begun, output, state, info_lines):
+    append(begun(output), b"a")
+    pathlib.Path(f"{output}.part.json").write_text(state)
+    parts = begun(output)
+    assert (parts.rows, contents(parts)) == (0, [b"<", b""])
+    assert "result.bin is begun anew: " in info_lines()[-1]
+    assert "part.json is damaged" in info_lines()[-1]
+    # The old record must not come back.
+    append(parts, b"b")
+    assert begun(output).digest == "b"
+
+  def test_the_advice_to_begin_anew_works(self, begun, output):
+    append(begun(output), b"a")
+    for path in glob.glob(f"{glob.escape(output)}.part*"):
+      os.remove(path)
+    assert begun(output, "other").rows == 0
+
+  def test_are_open_to_one_program_at_a_time(self, begun, output):
+    parts = begun(output)
+    append(parts, b"a")
+    message = "result.bin is being made by another program; wait"
+    with (
+      pytest.raises(ValueError, match=message),
+      part_files.opened(output, NAMES, "k"),
+    ):
+      pass
+    append(parts, b"b")
+    assert contents(parts) == [b"<aaabbb", b"ab"]
+
+  def test_open_when_the_other_program_has_put_the_result_in_place(
+    self, begun, output, monkeypatch
+  ):
+    parts = begun(output)
+    flock = part_files.fcntl.flock
+
+    def finished_meanwhile(file, how):
+      monkeypatch.setattr(part_files.fcntl, "flock", flock)
+      parts.finish(lambda paths, _: os.replace(paths[""], output))
+      # The lock on the file that is the result now would be given.
+
+    monkeypatch.setattr(part_files.fcntl, "flock", finished_meanwhile)
+    with part_files.opened(output, NAMES, "k") as others:
+      others.begin({"": b"<", "names": b""})
+      append(others, b"b")
+      assert contents(others) == [b"<bbb", b"b"]
+      with (
+        pytest.raises(ValueError, match="another program"),
+        part_files.opened(output, NAMES, "k"),
+      ):
+        pass
+    assert pathlib.Path(output).read_bytes() == b"<"
+
+  def test_a_file_system_without_locks_is_no_error(
+    self, begun, output, monkeypatch, info_lines
+  ):
+    def unsupported(file, how):
+      raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(part_files.fcntl, "flock", unsupported)
+    append(begun(output), b"a")
+    assert begun(output).rows == 2
+    assert "cannot be locked (Operation not supported)" in info_lines()[0]
+
+  @pytest.mark.parametrize("name", NAMES)
+  @pytest.mark.parametrize("change", [1, -1])
+  def test_what_another_program_wrote_is_noticed(self, begun, output, name, change):
+    parts = begun(output)
+    append(parts, b"a")
+    path = parts.paths[name]
+    os.truncate(path, os.path.getsize(path) + change)
+    with pytest.raises(ValueError, match="were written: another program changed it"):
+      append(parts, b"b")
+    assert parts.rows == 2
+
+  def test_a_block_comes_in_pieces_and_is_recorded_once(self, begun, output):
+    parts = begun(output)
+
+    def pieces():
+      yield {"": b"aa", "names": b""}
+      assert not os.path.exists(f"{output}.part.json")
+      yield {"": b"a", "names": b"b"}
+
+    parts.append(pieces(), 2, "d")
+    assert contents(parts) == [b"<aaa", b"b"]
+    assert begun(output).rows == 2
+
+  def test_the_record_is_on_the_disk_before_it_has_its_name(
+    self, begun, output, monkeypatch
+  ):
+    parts, done = begun(output), []
+    for name in ("fsync", "replace"):
+      function = getattr(os, name)
+
+      def noted(*arguments, name=name, function=function):
+        done.append(name)
+        function(*arguments)
+
+      monkeypatch.setattr(os, name, noted)
+    append(parts, b"a")
+    assert done == ["fsync", "fsync", "fsync", "replace"]
+
+  def test_without_a_key_they_are_begun_anew(self, begun, output):
     append(begun(output, None), b"a")
     assert begun(output, None).rows == 0
 
   @pytest.mark.parametrize("name", NAMES)
-  def test_a_file_that_is_missing_or_shorter_begins_anew(self, output, name):
+  def test_a_file_that_is_missing_or_shorter_begins_anew(
+    self, begun, opened, output, name
+  ):
     parts = begun(output)
     append(parts, b"a")
     path = parts.paths[name]
@@ -90,35 +225,36 @@ class TestPartFiles:
     os.remove(path)
     assert opened(output).rows == 0
 
-  def test_looking_writes_nothing(self, output):
+  def test_looking_writes_nothing(self, begun, opened, output):
     append(begun(output), b"a")
     before = os.listdir(os.path.dirname(output))
-    opened(output, "other")
+    with pytest.raises(ValueError, match="another model"):
+      opened(output, "other")
     assert opened(output).rows == 2
     assert os.listdir(os.path.dirname(output)) == before
 
-  def test_the_end_leaves_the_result_alone(self, output):
+  def test_the_end_leaves_the_result_alone(self, begun, opened, output):
     parts = begun(output)
     append(parts, b"a")
-    parts.finish(lambda paths: text_io.rename(paths[""], output))
+    parts.finish(lambda paths, _: os.replace(paths[""], output))
     assert os.listdir(os.path.dirname(output)) == [os.path.basename(output)]
     assert opened(output).rows == 0
 
-  def test_an_end_that_was_interrupted_is_made_again(self, output):
+  def test_an_end_that_was_interrupted_is_made_again(self, begun, output):
     append(begun(output), b"a")
     with pytest.raises(KeyboardInterrupt):
       begun(output).finish(interrupted)
     parts = begun(output)
     assert parts.rows == 2
-    parts.finish(lambda paths: text_io.rename(paths[""], output))
+    parts.finish(lambda paths, _: os.replace(paths[""], output))
     assert pathlib.Path(output).read_bytes() == b"<aaa"
 
-  def test_other_errors_stay_as_they_are(self, tmp_path):
+  def test_other_errors_stay_as_they_are(self, begun, tmp_path):
     with pytest.raises(FileNotFoundError):
       begun(str(tmp_path / "none" / "x"))
 
 
-def interrupted(paths):
+def interrupted(paths, temporary):
   raise KeyboardInterrupt
 
 
@@ -127,11 +263,11 @@ import resource, sys
 sys.path.insert(0, ".")
 from bert_ja import part_files
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-parts = part_files.PartFiles(sys.argv[1], ["", "names"], "k")
 try:
-  parts.begin({"": b"<", "names": b""})
-  while True:
-    parts.append({"": b"x" * 300, "names": b"y" * 10}, 2, "d")
+  with part_files.opened(sys.argv[1], ["", "names"], "k") as parts:
+    parts.begin({"": b"<", "names": b""})
+    while True:
+      parts.append([{"": b"x" * 300, "names": b"y" * 10}], 2, "d")
 except OSError as error:
   print(error.errno, error)
 """
@@ -144,7 +280,7 @@ class TestFullDisk:
     program = [sys.executable, "-c", _FULL, output, str(limit)]
     return subprocess.run(program, capture_output=True, text=True, check=True).stdout
 
-  def test_whole_blocks_stay_and_one_line_says_so(self, output):
+  def test_whole_blocks_stay_and_one_line_says_so(self, begun, output):
     printed = self.fill(output, 1000)
     assert f"{output}: no space for more than 6 rows, which are kept" in printed
     assert printed.endswith("give the same command again\n")
@@ -153,15 +289,17 @@ class TestFullDisk:
     assert contents(parts) == [b"<" + b"x" * 900, b"y" * 30]
 
   def test_nothing_stays_where_nothing_fits(self, output):
-    assert "no space for more than 0 rows" in self.fill(output, 0)
+    assert f"{output}: no space (File too large); make some" in self.fill(output, 0)
     assert os.listdir(os.path.dirname(output)) == []
 
-  def test_the_end_says_it_too(self, output):
-    def full(paths):
+  def test_the_end_says_it_too(self, begun, output):
+    def full(paths, temporary):
+      pathlib.Path(temporary).write_text("a")
       raise OSError(errno.ENOSPC, "No space left on device")
 
     parts = begun(output)
     append(parts, b"a")
     with pytest.raises(OSError, match="no space for more than 2 rows, which are kept"):
       parts.finish(full)
+    assert not os.path.exists(f"{output}.part.new")
     assert begun(output).rows == 2

@@ -1,5 +1,6 @@
 """Tables: rows and their line numbers, quotes, errors that name the place."""
 
+import gzip
 import json
 
 import pytest
@@ -212,3 +213,69 @@ class TestReadTableJson:
     message = "a.jsonl, line 1: expected a JSON object, found int"
     with pytest.raises(ValueError, match=message):
       read(tmp_path, "a.jsonl", "3\n")
+
+
+class TestStreamTable:
+  def stream(self, folder, name, text):
+    columns, rows = table_files.stream_table(write(folder, name, text))
+    return columns, list(rows)
+
+  @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+      ("a.csv", '\ufefftext, label\n\n一,0\n\n"2,\n""3""",1\r\n四,\u2028\r五,2'),
+      ("a.tsv", 'id\ttext\n\n1\t"one\n\nmore"\n2\t"two\n3\t"a\t""b"""\r\n4\t"'),
+      ("a.tsv", '"a"\tb\n"1"\t"open\n2\t"open\n3\tend"\n4\tx'),
+      ("a.jsonl", '{"a": 1}\n\n{"b": "x\u2028"}\r\n'),
+      ("a.json", '\n [{"a": 1},\n{"b": "]"}]\n'),
+      ("a.json", '{"a": 1}\n{"b": 2}\n'),
+    ],
+  )
+  def test_has_the_rows_of_the_whole_table(self, tmp_path, name, text):
+    columns, rows = self.stream(tmp_path, name, text)
+    known, expected = read(tmp_path, name, text)
+    assert rows == expected
+    assert columns == (None if "json" in name else known)
+    assert len(rows) > 1
+
+  @pytest.mark.parametrize(
+    ("name", "start", "row"),
+    [
+      ("a.csv", b"a,b\n1,2\n", {"a": "1", "b": "2"}),
+      ("a.tsv", b"a\tb\n1\t2\n", {"a": "1", "b": "2"}),
+      ("a.jsonl", b'{"a": 1}\n', {"a": 1}),
+    ],
+  )
+  def test_reads_a_row_when_it_is_asked_for(self, tmp_path, name, start, row):
+    path = tmp_path / name
+    path.write_bytes(start + b"\xff")
+    _, rows = table_files.stream_table(str(path))
+    assert next(rows)[1] == row
+    with pytest.raises(ValueError, match=r"line \d: expected UTF-8, found byte 0xff"):
+      next(rows)
+
+  @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+  def test_empty_lines_of_one_column_are_rows(self, tmp_path, name):
+    columns, rows = self.stream(tmp_path, name, '\ntext\na\n\n""\nb\n\n')
+    assert columns == ["text"]
+    texts = [(line, row["text"]) for line, row in rows]
+    assert texts == [(3, "a"), (4, ""), (5, ""), (6, "b"), (7, "")]
+
+  @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+  def test_a_table_without_a_header_is_told(self, tmp_path, name):
+    with pytest.raises(ValueError, match=f"{name} is empty; expected a header line"):
+      self.stream(tmp_path, name, "\n\n")
+
+  def test_a_row_of_another_width_is_named(self, tmp_path):
+    with pytest.raises(ValueError, match="a.csv, line 3: expected 2 cells .* found 1"):
+      self.stream(tmp_path, "a.csv", "a,b\n1,2\n3\n")
+
+  def test_another_ending_is_an_error(self, tmp_path):
+    with pytest.raises(ValueError, match="a.txt: expected a file ending in .csv"):
+      self.stream(tmp_path, "a.txt", "a\n")
+
+  def test_packed_tables_are_unpacked(self, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    _, rows = table_files.stream_table(str(path))
+    assert list(rows) == [(2, {"a": "1", "b": "2"})]

@@ -215,7 +215,14 @@ class TestTwoTower:
       np.testing.assert_array_equal(actual[name], expected[name])
 
 
-@pytest.mark.parametrize("combination", list(two_tower.COMBINATIONS))
+@pytest.mark.parametrize(
+  "combination",
+  [
+    # A compilation takes seconds.
+    name if name == "attention_additive" else pytest.param(name, marks=pytest.mark.slow)
+    for name in two_tower.COMBINATIONS
+  ],
+)
 def test_a_step_by_xla_gives_the_same(combination):
   trained = [updated(tower(combination), jit_compile=compiled) for compiled in (0, 1)]
   (expected, before, after), (values, _, weights) = trained

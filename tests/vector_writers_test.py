@@ -3,6 +3,9 @@
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -25,19 +28,21 @@ def write(path, values, layers=None):
   output_file = str(path)
   size = values.shape[1] if layers is None else values[0].size
   writer = vector_writers.of(output_file, size, layers)
-  parts = part_files.PartFiles(output_file, writer.names, "k")
-  parts.begin(writer.heads())
   starts = np.cumsum([0, *map(len, IDS)])
-  for block in BLOCKS:
-    first, end = block[0], block[-1] + 1
-    texts = TEXTS[first:end]
-    if layers is None:
-      data = writer.block(first, texts, values[first:end], None, None)
-    else:
-      of_block = values[starts[first] : starts[end]]
-      data = writer.block(first, texts, of_block, PIECES[first:end], IDS[first:end])
-    parts.append(data, len(block), "")
-  parts.finish(lambda paths: writer.finish(paths, output_file))
+  with part_files.opened(output_file, writer.names, "k") as parts:
+    parts.begin(writer.heads())
+    for block in BLOCKS:
+      first, end = block[0], block[-1] + 1
+      if first < parts.rows:
+        continue
+      texts = TEXTS[first:end]
+      if layers is None:
+        data = writer.block(first, texts, values[first:end], None, None)
+      else:
+        of_block = values[starts[first] : starts[end]]
+        data = writer.block(first, texts, of_block, PIECES[first:end], IDS[first:end])
+      parts.append([data], len(block), "")
+    parts.finish(lambda *paths: writer.finish(*paths, output_file))
 
 
 class TestJsonLines:
@@ -139,6 +144,81 @@ class TestTable:
       ["4", "e"],
     ]
     assert sorted(os.listdir(tmp_path)) == ["x.metadata.tsv", "x.tsv"]
+
+
+_KILLED = """
+import os, signal, sys
+from tests import vector_writers_test as test
+path, left = sys.argv[1], int(sys.argv[2])
+replace = os.replace
+
+def replace_or_end(source, target):
+  global left
+  if not target.endswith(".part.json"):
+    left -= 1
+    if left < 0:
+      os.kill(os.getpid(), signal.SIGKILL)
+  replace(source, target)
+
+os.replace = replace_or_end
+test.write(path, test.vectors(5, 3))
+"""
+
+
+@pytest.mark.parametrize(
+  ("name", "placed"), [("x.npz", 0), ("x.tsv", 0), ("x.tsv", 1), ("x.npy", 0)]
+)
+def test_a_program_killed_at_the_end_leaves_nothing_but_what_the_next_needs(
+  tmp_path, name, placed
+):
+  path = tmp_path / name
+  program = [sys.executable, "-c", _KILLED, str(path), str(placed)]
+  assert subprocess.run(program, check=False).returncode == -signal.SIGKILL
+  assert not path.exists()
+  assert (tmp_path / f"{name}.part.json").exists()
+  write(path, vectors(5, 3))
+  (tmp_path / "whole").mkdir()
+  write(tmp_path / "whole" / name, vectors(5, 3))
+  whole = {x.name: x.read_bytes() for x in (tmp_path / "whole").iterdir()}
+  found = {x.name: x.read_bytes() for x in tmp_path.iterdir() if x.is_file()}
+  assert found == whole
+
+
+class TestCheckTargets:
+  def test_takes_new_names_and_older_results(self, tmp_path, monkeypatch):
+    (tmp_path / "x.npy").write_text("")
+    (tmp_path / "texts.txt").write_text("")
+    for name in ("x.npy", "y.tsv", "z"):
+      vector_writers.check_targets(str(tmp_path / name), str(tmp_path / "texts.txt"))
+      vector_writers.check_targets(str(tmp_path / name), "-")
+    monkeypatch.chdir(tmp_path)
+    vector_writers.check_targets("y.npy")
+
+  @pytest.mark.parametrize(
+    ("name", "message"),
+    [
+      ("folder", "folder is a directory; give the name of a file in it"),
+      ("folder/", "folder/ is a directory"),
+      ("none/x.npy", "none/x.npy is in a directory that does not exist; make it first"),
+      ("pipe", "pipe is a device or a pipe"),
+      ("texts.tsv", "texts.tsv is the input, which would be lost; give another name"),
+      ("folder/../texts.tsv", "is the input"),
+      ("t.tsv", r"t.tsv: .*t\.metadata\.tsv is the input"),
+      ("d.tsv", r"d\.metadata\.tsv is a directory"),
+    ],
+  )
+  def test_refuses_what_a_result_cannot_replace(self, tmp_path, name, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "d.metadata.tsv").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    source = tmp_path / ("t.metadata.tsv" if name == "t.tsv" else "texts.tsv")
+    source.write_text("a\n")
+    with pytest.raises(ValueError, match=message):
+      vector_writers.check_targets(f"{tmp_path}/{name}", str(source))
+
+  def test_refuses_devices(self):
+    with pytest.raises(ValueError, match="/dev/null is a device"):
+      vector_writers.check_targets("/dev/null")
 
 
 def open_lines(path):

@@ -29,6 +29,8 @@ _NEEDS = {
   "tfidf_boosting": None,
   "encoder_logistic": "model_dir",
   "vectors_logistic": "vectors_file",
+  "vectors_mlp": "vectors_file",
+  "vectors_boosting": "vectors_file",
 }
 
 
@@ -42,7 +44,7 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "baselines",
     None,
     f"Some of {', '.join(_NEEDS)}; by default all for which there is input: "
-    "encoder_logistic takes the vectors of --model_dir, vectors_logistic those of "
+    "encoder_logistic takes the vectors of --model_dir, vectors_... those of "
     "--vectors_file.",
     flag_values,
   )
@@ -79,7 +81,7 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_list(
     "vectors_file",
     None,
-    "vectors_logistic: .npy files with a vector for each row, of train, dev and test "
+    "vectors_...: .npy files with a vector for each row, of train, dev and test "
     "(without the sets that are not scored), such as train.npy,dev.npy,test.npy.",
     flag_values,
   )
@@ -128,11 +130,12 @@ def choose() -> list[str]:
       )
     if not has_input[name]:
       raise ValueError(f"--baselines: {name} needs --{_NEEDS[name]}")
-  for name, flag in _NEEDS.items():
-    if flag and has_input[name] and name not in names:
+  for flag in dict.fromkeys(filter(None, _NEEDS.values())):
+    users = [name for name, needed in _NEEDS.items() if needed == flag]
+    if FLAGS[flag].value and not set(users) & set(names):
       raise ValueError(
-        f"--{flag} is for {name}, which --baselines={','.join(names)} leaves out; name "
-        "it there or leave the flag out"
+        f"--{flag} is for {' or '.join(users)}, of which --baselines={','.join(names)} "
+        "names none; name one there or leave the flag out"
       )
   return list(names)
 

@@ -8,6 +8,8 @@ from bert_ja.flags import command_line, model_flags
 
 FLAGS = flags.FLAGS
 
+_POSITIONS = "bert/embeddings/position_embeddings"
+
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the flags of this command."""
@@ -45,6 +47,16 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "files; weights become float32 again when a model is read.",
     flag_values=flag_values,
   )
+  flags.DEFINE_integer(
+    "trained_positions",
+    None,
+    "Positions that were trained, of a model that has more: the others get the vectors "
+    "of those, over and over. Training at a greater length then starts from vectors "
+    "that mean something.",
+    1,
+    None,
+    flag_values,
+  )
   flags.DEFINE_bool(
     "overwrite",
     False,
@@ -59,10 +71,11 @@ def main(_) -> None:
   command_line.import_tensorflow()
   files = locate(FLAGS.input)
   check_output(files.directory, FLAGS.output, FLAGS.format, FLAGS.overwrite)
+  options = (FLAGS.dtype, FLAGS.trained_positions)
   if FLAGS.format == "tf1":
-    report = write_tf1(files, FLAGS.output, FLAGS.strip_optimizer, FLAGS.dtype)
+    report = write_tf1(files, FLAGS.output, FLAGS.strip_optimizer, *options)
   else:
-    report = write_hugging_face(files, FLAGS.output, FLAGS.dtype)
+    report = write_hugging_face(files, FLAGS.output, *options)
   print(report)
 
 
@@ -115,13 +128,17 @@ def check_output(source: str, output: str, layout: str, overwrite: bool) -> None
 
 
 def write_tf1(
-  files, output: str, strip_optimizer: bool, dtype: str | None = None
+  files,
+  output: str,
+  strip_optimizer: bool,
+  dtype: str | None = None,
+  trained_positions: int | None = None,
 ) -> str:
   """Writes `bert_model.ckpt` and its description; returns a line that says what."""
   from bert_ja import checkpoint, model_files
 
   config = model_flags.load_config(files)
-  arrays, dropped = _read(files, strip_optimizer, dtype)
+  arrays, dropped = _read(files, strip_optimizer, dtype, trained_positions)
   prefix = os.path.join(output, "bert_model.ckpt")
   checkpoint.save(prefix, arrays)
   model_files.write_description(
@@ -135,12 +152,14 @@ def write_tf1(
   return _report(prefix, arrays, dropped)
 
 
-def write_hugging_face(files, output: str, dtype: str | None = None) -> str:
+def write_hugging_face(
+  files, output: str, dtype: str | None = None, trained_positions: int | None = None
+) -> str:
   """Writes `model.safetensors` and its description; returns a line that says what."""
   from bert_ja import hugging_face, model_files, text_io
 
   config = model_flags.load_config(files)
-  arrays, dropped = _read(files, strip_optimizer=True, dtype=dtype)
+  arrays, dropped = _read(files, True, dtype, trained_positions)
   written = hugging_face.save(output, arrays, _labelled(config.to_dict(), files.task))
   model_files.write_tokenizer(
     output, files.vocab_file, _tokenizer_settings(files), files.model_file
@@ -152,7 +171,7 @@ def write_hugging_face(files, output: str, dtype: str | None = None) -> str:
   return _report(path, {name: arrays[name] for name in written}, dropped)
 
 
-def _read(files, strip_optimizer, dtype):
+def _read(files, strip_optimizer, dtype, trained_positions):
   """(arrays by name, names that were left out)."""
   from bert_ja import checkpoint
 
@@ -164,7 +183,27 @@ def _read(files, strip_optimizer, dtype):
   ]
   kept = [name for name in reader.shapes if name not in set(dropped)]
   arrays = {name: _cast(name, reader.tensor(name), dtype) for name in kept}
+  if trained_positions is not None:
+    for name in kept:
+      # Slots of the optimizer are of the same shape, and belong to the same positions.
+      if name.startswith(_POSITIONS):
+        arrays[name] = repeat_positions(arrays[name], trained_positions)
   return arrays, dropped
+
+
+def repeat_positions(array, trained_positions: int):
+  """[P, H] whose first rows stand in place of the others too.
+
+  Raises:
+    ValueError: there are not as many positions.
+  """
+  import numpy as np
+
+  if trained_positions > len(array):
+    raise ValueError(
+      f"--trained_positions={trained_positions}: the model has {len(array)} positions"
+    )
+  return array[np.arange(len(array)) % trained_positions]
 
 
 def _cast(name, array, dtype):

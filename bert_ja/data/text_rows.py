@@ -4,6 +4,7 @@ A text is a str, or a pair (A, B) of them.
 """
 
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -37,7 +38,7 @@ def read(path: str, columns: Sequence[str] | None = None) -> Iterator[Text]:
 
   Args:
     path: of a text file, packed with gzip or not; `-` for standard input. With
-      `columns`, of a table (`table_files.read_table`), which is read whole.
+      `columns`, of a table (`table_files.stream_table`).
     columns: one or two columns of a table; None for lines (contract A-164): a line
       `A ||| B` is a pair, an empty line is a text.
 
@@ -49,27 +50,41 @@ def read(path: str, columns: Sequence[str] | None = None) -> Iterator[Text]:
   if columns:
     yield from _read_columns(path, columns)
     return
-  if path == STANDARD_INPUT:
-    lines = text_io.decoded_lines(sys.stdin.buffer, "standard input")
-  else:
-    lines = text_io.stream_lines(path)
-  for line in lines:
+  for line in _lines(path):
     text_a, separator, text_b = line.strip().rpartition(_SEPARATOR)
     yield (text_a, text_b) if separator else text_b
 
 
+def is_read_once(path: str) -> bool:
+  """Whether what comes from there is gone once it is read: standard input, pipes."""
+  if path == STANDARD_INPUT:
+    return True
+  # Nothing local is at a remote path.
+  return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
+
+
+def _lines(path):
+  if path == STANDARD_INPUT:
+    yield from text_io.decoded_lines(sys.stdin.buffer, "standard input")
+  elif is_read_once(path):
+    with open(path, "rb") as reader:
+      yield from text_io.decoded_lines(reader, path)
+  else:
+    yield from text_io.stream_lines(path)
+
+
 def _read_columns(path, columns):
-  if len(columns) > 2 or path == STANDARD_INPUT:
+  if len(columns) > 2 or is_read_once(path):
     raise ValueError(
       f"--text_columns={','.join(columns)}: expected one or two columns of a file, "
       f"found {len(columns)} of {path}"
     )
-  known, rows = table_files.read_table(path)
+  known, rows = table_files.stream_table(path)
   for column in columns:
-    if column not in known:
+    if known is not None and column not in known:
       raise ValueError(
         f"{path} has no column {column!r}; give one or two of "
-        f"{', '.join(map(str, known))} with --text_columns"
+        f"{', '.join(known)} with --text_columns"
       )
   for line, row in rows:
     cells = [_cell(f"{path}, line {line}", row, column) for column in columns]
@@ -77,9 +92,21 @@ def _read_columns(path, columns):
 
 
 def _cell(place, row, column):
-  value = row.get(column)
+  if column not in row:
+    raise ValueError(
+      f"{place}: no {column!r}; give one or two of {', '.join(row)} with --text_columns"
+    )
+  value = row[column]
   if not isinstance(value, str):
     raise ValueError(f"{place}: expected a text in {column!r}, found {value!r}")
+  try:
+    value.encode()
+  except UnicodeEncodeError as error:
+    # JSON can say it; no file of text can hold it.
+    raise ValueError(
+      f"{place}: half a character, \\u{ord(value[error.start]):04x}, in {column!r}, as "
+      "where a text was cut; take it out"
+    ) from None
   return value.strip()
 
 

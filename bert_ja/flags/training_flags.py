@@ -84,8 +84,8 @@ def _define_optimizer(flag_values):
     "trainable",
     "all",
     "What is trained: all, head, last_layer (the encoder's top layer, pooler and head), "
-    "last_N (its N top layers, ...), or a regular expression that variables' names "
-    "match.",
+    "last_N (its N top layers, ...), or a regular expression that is found in "
+    "variables' names and is more than a word, such as /pooler/.",
     flag_values,
   )
   flags.DEFINE_string(
@@ -229,6 +229,9 @@ def set_eval_steps(
 ) -> None:
   """Gives --eval_steps the steps of --eval_epochs, where that is given.
 
+  They are no whole number where the last batch of an epoch reaches into the next one:
+  then evaluations are where the epochs end, each rounded to a step.
+
   Raises:
     ValueError: both are given.
   """
@@ -237,7 +240,7 @@ def set_eval_steps(
     return
   if flag_values.eval_steps:
     raise ValueError("--eval_epochs and --eval_steps exclude each other")
-  steps = max(1, round(_steps_of(num_examples, epochs, flag_values)))
+  steps = max(1.0, _steps_of(num_examples, epochs, flag_values))
   flag_values["eval_steps"].value = steps
 
 
@@ -255,7 +258,8 @@ def trainable(
     flag_values: parsed flags.
 
   Raises:
-    ValueError: a flag is no regular expression, or the encoder has fewer layers.
+    ValueError: a flag is no regular expression, --trainable is a word that is not
+      known, or the encoder has fewer layers.
   """
   chosen = _chosen(num_hidden_layers, flag_values)
   if not flag_values.frozen_variables:
@@ -273,6 +277,12 @@ def _chosen(num_hidden_layers, flag_values):
     return lambda name: not name.startswith("bert/")
   last = re.fullmatch(r"last_(layer|\d+)", value)
   if not last:
+    # `al` is found in the names of value matrices, which would be trained alone.
+    if re.fullmatch(r"\w*", value):
+      raise ValueError(
+        f"--trainable={value}: expected all, head, last_layer, last_N, or a regular "
+        "expression that is more than a word, such as /pooler/"
+      )
     pattern = _pattern("trainable", flag_values)
     return lambda name: bool(pattern.search(name))
   count = 1 if last[1] == "layer" else int(last[1])

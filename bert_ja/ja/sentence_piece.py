@@ -43,7 +43,7 @@ class SentencePiece:
       import sentencepiece
     except ImportError as error:
       raise ImportError(
-        '--tokenizer needs sentencepiece: pip install "bert_ja[ja]"'
+        "--tokenizer needs sentencepiece: pip install sentencepiece"
       ) from error
     try:
       if not model:  # The library would take it for no argument.

@@ -142,7 +142,8 @@ def test_japanese_words_are_the_default(run, data_dir, tmp_path):
     (["--baselines=vectors_logistic"], "vectors_logistic needs --vectors_file"),
     (
       ["--baselines=majority", "--vectors_file=a.npy"],
-      "--vectors_file is for vectors_logistic, which --baselines=majority leaves out",
+      "--vectors_file is for vectors_logistic or vectors_mlp or vectors_boosting, of "
+      "which --baselines=majority names none",
     ),
     (["--vectors_file=a.npy"], "names 1 files; expected 3, of the sets train, dev, t"),
     (["--model_dir=missing"], "missing does not exist"),

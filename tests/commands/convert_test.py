@@ -143,6 +143,31 @@ class TestConvert:
       run(tmp_path, tmp_path / "out", "tf1", dtype="float16")
     assert not (tmp_path / "out").exists()
 
+  @pytest.mark.parametrize("layout", ["tf1", "huggingface"])
+  def test_positions_that_were_not_trained_repeat_those_that_were(
+    self, tmp_path, layout
+  ):
+    name = "bert/embeddings/position_embeddings"
+    positions = np.arange(42, dtype=np.float32).reshape(7, 6)
+    slots = {f"{name}/adam_m": positions + 50} if layout == "tf1" else {}
+    write_model(tmp_path, {**arrays(), name: positions, **slots})
+    run(tmp_path, tmp_path / "out", layout, trained_positions=3)
+    files = model_files.find(str(tmp_path / "out"))
+    stored = read(files.init_checkpoint)
+    order = [0, 1, 2, 0, 1, 2, 0]
+    assert_same(
+      stored,
+      {**arrays(), name: positions[order]}
+      | {slot: value[order] for slot, value in slots.items()},
+    )
+
+  def test_more_trained_positions_than_there_are_is_an_error(self, tmp_path):
+    name = "bert/embeddings/position_embeddings"
+    write_model(tmp_path, {**arrays(), name: np.zeros([7, 6], "f4")})
+    with pytest.raises(ValueError, match="--trained_positions=8: .* has 7 positions"):
+      run(tmp_path, tmp_path / "out", "tf1", trained_positions=8)
+    assert not (tmp_path / "out").exists()
+
   def test_what_was_written_is_printed(self, tmp_path, capsys):
     write_model(tmp_path, arrays())
     run(tmp_path, tmp_path / "out", "tf1")

@@ -1,6 +1,9 @@
 """Texts of files by line and column, and the model's rows of them."""
 
 import io
+import os
+import pathlib
+import threading
 import types
 
 import pytest
@@ -71,11 +74,65 @@ class TestRead:
     path.write_text('{"t": "a ||| b"}\n{"t": "c"}\n')
     assert list(text_rows.read(str(path), ["t"])) == ["a ||| b", "c"]
 
+  @pytest.mark.parametrize("name", ["table.csv", "table.tsv"])
+  def test_empty_lines_of_the_only_column_are_texts(self, tmp_path, name):
+    path = tmp_path / name
+    path.write_text('t\na\n\nb\n""\n')
+    assert list(text_rows.read(str(path), ["t"])) == ["a", "", "b", ""]
+
+  def test_a_table_is_read_row_by_row(self, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"t\na\n\xff\n")
+    assert next(text_rows.read(str(path), ["t"])) == "a"
+
+  def test_half_a_character_is_told_with_its_line(self, tmp_path):
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"t": "\\ud83d\\ude00"}\n{"t": "a\\ud83d"}\n')
+    rows = text_rows.read(str(path), ["t"])
+    assert next(rows) == "\U0001f600"
+    message = r"table\.jsonl, line 2: half a character, \\ud83d, in 't'.* take it out"
+    with pytest.raises(ValueError, match=message):
+      next(rows)
+
+  def test_a_pipe_is_read_once(self, tmp_path):
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    assert text_rows.is_read_once(path)
+    writer = threading.Thread(
+      target=lambda: pathlib.Path(path).write_bytes("a\n店 ||| b\n".encode())
+    )
+    writer.start()
+    assert list(text_rows.read(path)) == ["a", ("店", "b")]
+    writer.join()
+
+  def test_a_pipe_is_named_where_a_line_is_wrong(self, tmp_path):
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: pathlib.Path(path).write_bytes(b"a\n\xff"))
+    writer.start()
+    with pytest.raises(ValueError, match="pipe, line 2: expected UTF-8"):
+      list(text_rows.read(path))
+    writer.join()
+
+  def test_files_are_read_as_often_as_needed(self, tmp_path):
+    path = tmp_path / "x.txt"
+    for name in (path, tmp_path, "gs://bucket/x.txt"):
+      assert not text_rows.is_read_once(str(name))
+    path.write_text("a")
+    assert not text_rows.is_read_once(str(path))
+    assert text_rows.is_read_once("-")
+
   def test_a_column_that_is_not_there(self, tmp_path):
     path = tmp_path / "table.tsv"
     path.write_text("x\ty\n1\t2\n")
     with pytest.raises(ValueError, match="has no column 'z'; give one or two of x, y"):
       list(text_rows.read(str(path), ["z"]))
+
+  def test_an_object_without_the_column(self, tmp_path):
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"t": "a"}\n{"u": "b", "v": "c"}\n')
+    with pytest.raises(ValueError, match="line 2: no 't'; give one or two of u, v"):
+      list(text_rows.read(str(path), ["t"]))
 
   def test_a_cell_without_text(self, tmp_path):
     path = tmp_path / "table.jsonl"
@@ -83,9 +140,12 @@ class TestRead:
     with pytest.raises(ValueError, match="line 2: expected a text in 't', found 5"):
       list(text_rows.read(str(path), ["t"]))
 
-  def test_columns_need_a_file(self):
-    with pytest.raises(ValueError, match="--text_columns=a: .*1 of -"):
-      list(text_rows.read("-", ["a"]))
+  def test_columns_need_a_file(self, tmp_path):
+    pipe = str(tmp_path / "pipe.csv")
+    os.mkfifo(pipe)
+    for path in ("-", pipe):
+      with pytest.raises(ValueError, match=f"--text_columns=a: .*1 of {path}"):
+        list(text_rows.read(path, ["a"]))
 
   def test_three_columns(self):
     with pytest.raises(ValueError, match="--text_columns=a,b,c: .* found 3 of x.csv"):

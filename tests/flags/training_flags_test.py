@@ -109,7 +109,7 @@ class TestSetEvalSteps:
     return flag_values.eval_steps
 
   @pytest.mark.parametrize(
-    ("epochs", "steps"), [(1, 4), (2, 9), (0.5, 2), (0.01, 1), (0, 0)]
+    ("epochs", "steps"), [(1, 4.5), (2, 9), (0.5, 2.25), (0.01, 1), (0, 0)]
   )
   def test_steps_of_epochs_at_least_one(self, parse, epochs, steps):
     assert self._set(parse, epochs) == steps
@@ -246,11 +246,17 @@ class TestTrainable:
       (("--trainable=pooler|^output_",), [4, 7]),
       (("--frozen_variables=embeddings|layer_0/",), [2, 3, 4, 5, 6, 7]),
       (("--trainable=last_11", "--frozen_variables=layer_11|pooler"), [2, 5, 6, 7]),
-      (("--trainable=nothing",), []),
+      (("--trainable=/nothing/",), []),
     ],
   )
   def test_names_that_are_trained(self, parse, arguments, trained):
     assert self._trained(parse, *arguments) == trained
+
+  @pytest.mark.parametrize("word", ["al", "last", "heads", "last_one", "output_bias"])
+  def test_a_word_that_is_not_known_is_no_expression(self, parse, word):
+    message = f"--trainable={word}: expected all, head, last_layer, .* such as /pooler/"
+    with pytest.raises(ValueError, match=message):
+      self._trained(parse, f"--trainable={word}")
 
   @pytest.mark.parametrize("count", [0, 13])
   def test_more_layers_than_there_are_is_an_error(self, parse, count):

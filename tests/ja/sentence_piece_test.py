@@ -241,5 +241,5 @@ def test_missing_package_is_one_line(unigram, monkeypatch):
   with pytest.raises(ImportError) as caught:
     sentence_piece.SentencePiece(unigram.model_file)
   assert str(caught.value) == (
-    '--tokenizer needs sentencepiece: pip install "bert_ja[ja]"'
+    "--tokenizer needs sentencepiece: pip install sentencepiece"
   )

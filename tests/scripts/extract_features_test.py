@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import threading
 import types
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from absl import flags
 
 import extract_features
-from bert_ja import encoder, vector_writers, vectors
+from bert_ja import encoder, pooling, vector_writers, vectors
 from bert_ja.data import text_rows
 from tests import vector_model
 from tests.scripts import runs
@@ -162,8 +164,8 @@ class TestForms:
     flag_values = flags.FlagValues()
     extract_features.define_flags(flag_values)
     for name, known in (
-      ("pooling", vectors.POOLINGS),
-      ("layer_combination", vectors.LAYER_COMBINATIONS),
+      ("pooling", pooling.POOLINGS),
+      ("layer_combination", pooling.LAYER_COMBINATIONS),
       ("long_text", text_rows.LONG_TEXTS),
     ):
       assert tuple(flag_values[name].parser.enum_values) == known
@@ -209,6 +211,16 @@ class TestInputs:
     expected = expected_vectors(model_dir, ["w1", "", "w2"])
     np.testing.assert_allclose(np.load(found), expected, atol=1e-5)
 
+  def test_a_pipe(self, run, model_dir, tmp_path):
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pathlib.Path(pipe).write_bytes(b"w1\nw2"))
+    writer.start()
+    found = run(f"--input_file={pipe}", "--pooling=mean", name="x.npy")
+    writer.join()
+    expected = expected_vectors(model_dir, ["w1", "w2"])
+    np.testing.assert_allclose(np.load(found), expected, atol=1e-5)
+
   def test_one_hot_embeddings_change_nothing(self, run):
     expected = np.load(run("--pooling=mean", name="x.npy"))
     found = np.load(run("--pooling=mean", "--use_one_hot_embeddings", name="y.npy"))
@@ -222,6 +234,11 @@ class TestErrors:
       (["--layers=-1,-4"], "--layers=-4: .* its 3 layers are 0 to 2, or -3 to -1"),
       ([], "--layers=-4"),
       (["--layers=-1,last"], "--layers=-1,last: expected whole numbers"),
+      (
+        ["--layers=0", "--pooling=pooler"],
+        "--layers=0: --pooling=pooler is of the last",
+      ),
+      (["--output_file=."], "--output_file=.: . is a directory; give the name"),
       (["--max_seq_length=41"], "--max_seq_length=41 is longer than the 40 positions"),
     ],
   )
@@ -236,6 +253,35 @@ class TestErrors:
     with pytest.raises(ValueError, match=message):
       run("--layers=-1", data=data)
     # Told before the work.
+    assert os.listdir(tmp_path) == ["texts.txt"]
+
+  def test_half_a_character(self, run, tmp_path):
+    data = b'{"t": "w1"}\n{"t": "w2\\ud83d"}\n'
+    with pytest.raises(
+      ValueError, match=r"t\.jsonl, line 2: half a character, \\ud83d"
+    ):
+      run(
+        "--text_columns=t", "--pooling=mean", data=data, source="t.jsonl", name="x.tsv"
+      )
+    assert os.listdir(tmp_path) == ["t.jsonl"]
+
+  def test_the_input_is_not_written_over(self, run, tmp_path):
+    with pytest.raises(
+      ValueError, match=r"texts\.txt is the input, which would be lost"
+    ):
+      run("--pooling=mean", name="texts.txt")
+    assert (tmp_path / "texts.txt").read_text().startswith("w1 w2 w3\n")
+
+  def test_several_workers(self, run, tmp_path, monkeypatch):
+    workers = {
+      "cluster": {"worker": ["a:1", "b:1"]},
+      "task": {"type": "worker", "index": 0},
+    }
+    monkeypatch.setenv("TF_CONFIG", json.dumps(workers))
+    with pytest.raises(
+      ValueError, match="TF_CONFIG names several workers, each of which"
+    ):
+      run("--pooling=mean")
     assert os.listdir(tmp_path) == ["texts.txt"]
 
   def test_a_model_without_weights(self, run, tmp_path_factory):
@@ -279,6 +325,6 @@ class TestErrors:
       x for x in result.stderr.splitlines() if x.startswith("extract_features.py")
     ]
     assert len(lines) == 1
-    assert "x.npy: no space for more than 0 rows" in lines[0]
+    assert "x.npy: no space (File too large); make some" in lines[0]
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "x.npy").exists()

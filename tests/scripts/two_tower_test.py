@@ -69,12 +69,10 @@ def results(inputs, tmp_path_factory):
     "pieces_once": {**reduced, "trainable": "head", "do_eval": True},
     "pieces_each_step": {**reduced, **step, "do_eval": True},
     "last_layer": {"trainable": "last_layer", "combination": "product"},
-    "whole": _WHOLE,
-    "whole_by_xla": {**_WHOLE, "xla": True},
   }
   common = {"pair_model": "two_tower", "num_train_epochs": 2}
   commands = [
-    runs.arguments(inputs, str(root / name), **(common | job))
+    runs.arguments(inputs, str(root / name), **common, **job)
     for name, job in jobs.items()
   ]
   again = {"model_dir": str(root / "all"), "data_dir": inputs, "do_predict": True}
@@ -152,33 +150,39 @@ class TestAFixedEncoder:
     assert vectors.shape == (53, 16, 16)
 
 
-class TestDevices:
-  """The same weights and predictions, whatever computes them."""
-
-  def compare(self, expected, actual):
-    runs.assert_close(runs.arrays(expected), runs.arrays(actual), relative=2e-3)
-    np.testing.assert_allclose(
-      probabilities(actual), probabilities(expected), rtol=1e-3
-    )
-
-  def test_xla_gives_the_same(self, directories):
-    self.compare(directories["whole"], directories["whole_by_xla"])
-
-  @pytest.mark.parametrize(
-    "options",
-    [{}, pytest.param({"xla": True}, marks=pytest.mark.slow)],
-    ids=["plain", "xla"],
+@pytest.fixture(scope="module")
+def on_devices(inputs, tmp_path_factory):
+  """{run: (weights, probabilities)}"""
+  root = tmp_path_factory.mktemp("on_devices")
+  # In one process: the first run divides the devices, which cannot be done later.
+  jobs = {
+    "devices": {"num_devices": 2},
+    "devices and xla": {"num_devices": 2, "xla": True},
+    "xla": {"xla": True},
+    "one": {},
+  }
+  runs.logs_of_many(
+    [
+      runs.arguments(inputs, str(root / name), **_WHOLE, **job)
+      for name, job in jobs.items()
+    ]
   )
-  def test_two_devices_give_what_one_gives(
-    self, inputs, directories, tmp_path, options
-  ):
-    # Devices are divided once in a process.
-    arguments = runs.arguments(
-      inputs, str(tmp_path), num_devices=2, **(_WHOLE | options)
-    )
-    status, log = runs.run(arguments)
-    assert status == 0, log
-    self.compare(directories["whole"], str(tmp_path))
+  found = {}
+  for name in jobs:
+    weights = runs.arrays(str(root / name))
+    # Softmax does not see biases of keys: what is stored is rounding.
+    seen = {name: value for name, value in weights.items() if "/key/bias" not in name}
+    found[name] = seen, probabilities(str(root / name))
+  return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["devices", "devices and xla", "xla"])
+def test_other_devices_come_to_the_same(on_devices, name):
+  (expected, expected_outputs), (actual, outputs) = on_devices["one"], on_devices[name]
+  assert np.ptp(expected_outputs[:, 0]) > 0.01
+  runs.assert_close(expected, actual, relative=1e-4)
+  np.testing.assert_allclose(outputs, expected_outputs, rtol=1e-4)
 
 
 def test_the_last_layer_and_the_head_are_trained(directories):
