@@ -1,5 +1,6 @@
 """Train models over a grid of settings, test the best of each, write a table."""
 
+import functools
 import importlib.util
 import os
 import sys
@@ -118,16 +119,38 @@ def check_flags(plan, script: str) -> None:
   Raises:
     ValueError: the script has no such flag, or the flag no such value.
   """
-  spec = importlib.util.spec_from_file_location(f"{plan.script.name}_flags", script)
+  for trial in plan.trials(FLAGS.output_dir, ()):
+    parse(script, trial.run.arguments, f"{plan.path}: run {trial.run.name}")
+
+
+def parse(script: str, arguments: Sequence[str], where: str) -> flags.FlagValues:
+  """Parses arguments as a script will.
+
+  Args:
+    script: its path.
+    arguments: flags.
+    where: what messages start with.
+
+  Raises:
+    ValueError: the script has no such flag, or the flag no such value.
+  """
+  flag_values = flags.FlagValues()
+  _module(script).define_flags(flag_values)
+  try:
+    flag_values([script, *arguments])
+  except flags.Error as error:
+    raise ValueError(f"{where}: {error}") from None
+  return flag_values
+
+
+@functools.cache
+def _module(script):
+  """A script as a module, not run."""
+  name = f"{os.path.basename(script)}_flags"
+  spec = importlib.util.spec_from_file_location(name, script)
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
-  for trial in plan.trials(FLAGS.output_dir, ()):
-    flag_values = flags.FlagValues()
-    module.define_flags(flag_values)
-    try:
-      flag_values([script, *trial.run.arguments])
-    except flags.Error as error:
-      raise ValueError(f"{plan.path}: run {trial.run.name}: {error}") from None
+  return module
 
 
 if __name__ == "__main__":
