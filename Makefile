@@ -16,11 +16,9 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 demo: $(VENV)/installed
 	$(BIN)/python run_classifier.py --task_name=table --data_dir=samples/reviews \
-	  --bert_config_file=samples/reviews/bert_config.json \
-	  --vocab_file=samples/reviews/vocab.txt --nostrip_accents \
-	  --text_columns=text --label_column=label \
+	  --model_dir=bert-ja-small --text_columns=text --label_column=label \
 	  --do_train --do_eval --do_predict --max_seq_length=64 \
-	  --learning_rate=3e-4 --num_train_epochs=15 --eval_steps=30 \
+	  --learning_rate=3e-4 --num_train_epochs=10 --eval_steps=20 \
 	  --output_dir=out/demo
 
 test: $(VENV)/installed

@@ -71,6 +71,9 @@ bert_ja convert --input="$work/model" --output="$work/start_512" --format=tf1 \
   --strip_optimizer --trained_positions=128 --overwrite
 phase start_512 model_512 512 77 16 --num_train_steps="${STEPS_512:-500}" \
   --learning_rate=3e-4 --num_warmup_steps=50
+# The first positions, and next sentences, once more: the rate falls from 2e-4 to 0.
+phase start_512 model_512 128 20 64 --num_train_steps="${STEPS_LAST:-1000}" \
+  --learning_rate=4e-4 --num_warmup_steps=50
 
 # --- The model as it is shipped -------------------------------------------------------
 

@@ -25,7 +25,8 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "model_dir",
     None,
     "A model's directory: its config, vocabulary, tokenizer settings and weights serve "
-    "for the flags that are not given. An earlier --output_dir is one.",
+    "for the flags that are not given. An earlier --output_dir is one; bert-ja-small "
+    "names the Japanese model that comes with the package.",
     flag_values,
   )
   flags.DEFINE_bool(
