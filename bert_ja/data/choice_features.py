@@ -16,7 +16,7 @@ from bert_ja.data import feature_cache, labels, pair_features, parallel, records
 # Part of the cache key: changes with what is stored for the same texts.
 _CACHE_FORMAT = 1
 _LOGGED_EXAMPLES = 5
-_NUMBERED = re.compile(r"(?:choice|ending)_?([0-9]+)")
+_NUMBERED = re.compile(r"(?:choice|ending)_?([0-9]{1,3})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,29 +45,49 @@ def read_choices(
 
   Args:
     row: {column: value}.
-    columns: of the choices; by default `choices`, which holds a list, or `choice0`,
-      `choice1`, ... or `ending0`, ... by their numbers.
+    columns: of the choices, or one that holds a list of them; by default `choices`,
+      which does, or `choice0`, `choice1`, ... or `ending0`, ...: their numbers are the
+      places, and a row may lack some.
     place: file and line, for messages.
 
   Raises:
-    ValueError: there is no such column, or a cell is no text.
+    ValueError: there is no such column, two are of one place, or a cell is no text.
   """
-  if not columns and "choices" in row:
-    if not isinstance(row["choices"], list):
-      raise ValueError(
-        f"{place}: choices: expected a list of texts, found {row['choices']!r}"
-      )
-    return [_choice(cell, place) for cell in row["choices"]]
-  if not columns:
-    numbers = {name: _NUMBERED.fullmatch(name) for name in row}
-    columns = sorted(filter(numbers.get, row), key=lambda name: int(numbers[name][1]))
-  missing = [name for name in columns or ["choices"] if name not in row]
+  if not columns and "choices" not in row:
+    numbered = _numbered_columns(row, place)
+    if numbered:
+      names = map(numbered.get, range(max(numbered) + 1))
+      return [_choice(name and row[name], place) for name in names]
+  columns = columns or ["choices"]
+  missing = [name for name in columns if name not in row]
   if missing:
     raise ValueError(
       f"{place}: there is no column {missing[0]!r}; name the columns of choices with "
       f"--choice_columns (it has: {', '.join(row)})"
     )
-  return [_choice(row[name], place) for name in columns]
+  cells = [row[name] for name in columns]
+  if len(cells) == 1:
+    (cells,) = cells
+    if not isinstance(cells, list):
+      raise ValueError(
+        f"{place}: {columns[0]}: expected a list of texts, found {cells!r}; name more "
+        "columns than one with --choice_columns"
+      )
+  return [_choice(cell, place) for cell in cells]
+
+
+def _numbered_columns(row, place):
+  """{number: name} of the columns that are named by numbers."""
+  found = {}
+  for name in row:
+    if match := _NUMBERED.fullmatch(name):
+      other = found.setdefault(int(match[1]), name)
+      if other != name:
+        raise ValueError(
+          f"{place}: columns {other!r} and {name!r} are of the same place; name those "
+          "of the choices with --choice_columns"
+        )
+  return found
 
 
 def _choice(cell, place):

@@ -20,13 +20,14 @@ class MultipleChoiceProcessor(table.TableProcessor):
   empty. Files and options are a table's; JCommonsenseQA and SWAG are read as published.
 
   Args:
-    choice_columns: columns of the choices; by default `choices`, or the columns
-      `choice0`, `choice1`, ... or `ending0`, ...
+    choice_columns: columns of the choices, or one that holds lists; by default
+      `choices`, or the columns `choice0`, `choice1`, ... or `ending0`, ...
     num_choices: N; by default the most of a row of the training set.
     **options: of a table. Two columns of text are joined by a space.
   """
 
   kind = "choice"
+  choice_columns = None
   usual_text_columns = (
     ("context", "question"),
     ("question",),
@@ -42,7 +43,8 @@ class MultipleChoiceProcessor(table.TableProcessor):
     **options: Any,
   ):
     super().__init__(**options)
-    self.choice_columns = choice_columns
+    if choice_columns:
+      self.choice_columns = choice_columns
     self.kind_options = {"num_choices": num_choices}
 
   def get_labels(self) -> list[str]:

@@ -64,6 +64,24 @@ class TestRows:
     (found,) = read(put("train.jsonl", [row]))
     assert found.choices == [str(n) for n in range(11)]
 
+  def test_numbers_of_columns_are_places_where_some_lack(self, put):
+    row = {"text": "x", "choice0": "a", "choice2": "c", "label": 2}
+    (found,) = read(put("train.jsonl", [row]))
+    assert found.choices == ["a", "", "c"]
+
+  def test_a_chosen_column_can_hold_lists(self, put):
+    row = {"text": "x", "choices": 3, "options": ["a", "b"], "label": 1}
+    (found,) = read(put("train.jsonl", [row]), choice_columns=["options"])
+    assert found.choices == ["a", "b"]
+
+  def test_a_subclass_can_choose_columns(self, put):
+    class Processor(multiple_choice.MultipleChoiceProcessor):
+      choice_columns = ("yes", "no")
+
+    folder = put("train.csv", "text,yes,no,label\n犬,鳴く,飛ぶ,0\n")
+    (found,) = Processor().examples(folder, "train")
+    assert found.choices == ["鳴く", "飛ぶ"]
+
   def test_columns_can_be_chosen_and_two_texts_are_joined(self, put):
     folder = put("train.tsv", "p\tq\tyes\tno\tright\n犬が\t鳴く\tはい\tいいえ\t1\n")
     (found,) = read(
@@ -92,6 +110,7 @@ class TestRows:
     [
       ({"label": 0}, "there is no column 'choices'; name .* --choice_columns"),
       ({"choices": "a b", "label": 0}, "choices: expected a list of texts"),
+      ({"choice1": "a", "ending1": "b", "label": 1}, "columns 'choice1' and 'ending1'"),
       ({"choices": [["a"]], "label": 0}, r"expected texts as choices, found \['a'\]"),
       ({"choices": ["a"], "label": "a"}, "column 'label': expected the place .* 'a'"),
       ({"choices": ["a"], "label": 0.5}, "column 'label': expected a text or a whole"),
