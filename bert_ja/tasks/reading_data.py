@@ -192,7 +192,11 @@ def _question(row, source, texts, places):
   relevant = row.get("relevant")
   if relevant is not None and relevant not in row["paragraphs"]:
     raise ValueError(f"{source}.relevant: {relevant} is none of its paragraphs")
-  answers = row.get("answers", _present(row, "answer"))
+  answers = row.get("answers")
+  if answers is None:
+    answers = _present(row, "answer")
+  if not isinstance(answers, list):
+    raise ValueError(f"{source}.answers: expected a list, found {answers!r}")
   context = "" if relevant is None else texts[relevant]
   return Question(
     str(row["id"]),
@@ -221,6 +225,12 @@ def _answer(answer, context, source):
     raise ValueError(
       f"{source}: an answer starts at {start}, expected a place in the {len(context)} "
       "characters of its relevant paragraph"
+    )
+  found = context[start : start + len(text)]
+  if not text or found != text:
+    raise ValueError(
+      f"{source}: the answer {text!r} is not at {start} of its relevant paragraph, where "
+      f"{found!r} stands; expected its text, characters counted from 0"
     )
   return Answer(text, start)
 

@@ -115,6 +115,11 @@ class TestReadList:
     found = self.read(put, row(answers=..., answer={"text": "海", "start": 0}))
     assert found.questions[0].answers == (Answer("海", 0),)
 
+  def test_answers_that_are_null_are_not_known(self, put):
+    alone = {"text": "海", "start": 0}
+    found = self.read(put, row(answers=None), row(id=2, answers=None, answer=alone))
+    assert [q.answers for q in found.questions] == [(), (Answer("海", 0),)]
+
   def test_a_test_set_lacks_answers(self, put):
     found = self.read(put, row(relevant=..., answers=..., id=7))
     (question,) = found.questions
@@ -135,6 +140,9 @@ class TestReadList:
       ({"relevant": 0}, r"\[1\].relevant: 0 is none of its paragraphs"),
       ({"answers": ["深い"]}, r"\[1\]: expected an answer with text and start"),
       ({"answers": [{"text": "い", "start": 5}]}, "starts at 5, .* 5 characters"),
+      ({"answers": 3}, r"\[1\].answers: expected a list, found 3"),
+      ({"answers": [{"text": "深い", "start": 1}]}, r"\[1\]: .*'深い' .* 1 .*'は深'"),
+      ({"answers": [{"text": "", "start": 1}]}, r"\[1\]: the answer '' is not at 1"),
       ({"id": "q1"}, r"\[1\].id: 'q1' is also the id at .*\[0\]"),
     ],
   )
