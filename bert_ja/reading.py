@@ -82,11 +82,19 @@ class Pipeline:
       stages: "select" and "span".
       output_dir: of the results.
       options: how paragraphs are drawn.
-      trained_dir: output directory of an earlier pipeline.
+      trained_dir: output directory of an earlier pipeline, also a remote one.
+
+    Raises:
+      ValueError: results would go where the trained models are, in their place.
     """
+    if trained_dir and os.path.realpath(trained_dir) == os.path.realpath(output_dir):
+      raise ValueError(
+        f"--trained_dir={trained_dir} is --output_dir too, whose models would be set "
+        "aside; give the results a directory of their own"
+      )
     self._train, self._predict, self._stages = train, predict, stages
     self._output_dir, self._options = os.path.abspath(output_dir), options
-    self._models_dir = os.path.abspath(trained_dir) if trained_dir else self._output_dir
+    self._models_dir = text_io.absolute(trained_dir or output_dir)
     self._candidates = reading_data.candidates(
       predict, options.max_candidates, options.seed
     )

@@ -158,6 +158,23 @@ class TestRun:
     assert [model in run for model, run in zip(models, runs, strict=True)] == [True] * 3
     assert bench.read("results.json")["exact_match"] == pytest.approx(100 / 3)
 
+  @pytest.mark.parametrize("name", ["out", "./x/../out", "link"])
+  def test_models_are_not_set_aside_for_their_own_answers(self, bench, name):
+    bench.run()
+    bench.starts()
+    (bench.directory / "link").symlink_to(bench.output_dir)
+    trained_dir = f"{bench.directory}/{name}"
+    with pytest.raises(ValueError, match="is --output_dir too, .* of their own"):
+      bench.run(None, trained_dir=trained_dir)
+    assert bench.starts() == []
+
+  def test_models_may_be_on_another_machine(self, bench):
+    bench.run(None, UNANSWERED, trained_dir="gs://bucket/reading")
+    models = [a for run in bench.starts() for a in run if a.startswith("--model_dir=")]
+    assert models == [
+      f"--model_dir=gs://bucket/reading/{n}" for n in ("select", "span")
+    ]
+
   def test_a_second_start_repeats_nothing(self, bench):
     first = bench.run()
     assert len(bench.starts()) == 3
