@@ -43,6 +43,8 @@ class TableProcessor(base.SetProcessor):
   """
 
   test_labels_are_known = True
+  # What to do about a label of a test set that is not in the list.
+  unknown_label_hint = "leave unknown labels empty in a test set"
   endings = (".csv", ".tsv", ".jsonl", ".json")
   usual_text_columns = (
     ("text",),
@@ -231,9 +233,7 @@ class TableProcessor(base.SetProcessor):
       for name in self.label_names(example.label):
         if name in known:
           continue
-        hint = (
-          "; leave unknown labels empty in a test set" if set_type == "test" else ""
-        )
+        hint = f"; {self.unknown_label_hint}" if set_type == "test" else ""
         raise ValueError(
           f"{example.source}, column {self.label_column!r}: label {name!r} is "
           f"not one of {labels.name_labels(self.get_labels())}{hint}"

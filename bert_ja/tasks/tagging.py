@@ -16,14 +16,24 @@ from bert_ja.tasks import kinds, registry, table
 class TaggingProcessor(table.TableProcessor):
   """Sentences with tags O, B-<type>, I-<type> (IOB2), as `tagged_files` reads them.
 
-  Options as a `table`'s: labels are tags; without a list of them, both tags of each
-  type of the training set. A set is a file, or a directory with `seq.in`.
+  Options as a `table`'s but for `text_columns`: labels are tags; without a list of them,
+  both tags of each type of the training set. A set is a file, or a directory with
+  `seq.in`.
   """
 
   kind = "token"
   endings = (".jsonl", ".json", ".conll", ".txt", ".tsv", "")
   label_column = "tags"
   id_column = "id"
+  unknown_label_hint = "name all tags with --labels_file, or leave the tags out"
+
+  def __init__(self, text_columns: Sequence[str] | None = None, **options: Any):
+    if text_columns:
+      raise ValueError(
+        f"--text_columns={','.join(text_columns)}: tagging reads `tokens` or `text` of "
+        "JSON, and the first column of CoNLL; leave the flag out"
+      )
+    super().__init__(**options)
 
   def label_names(self, label: Sequence[Any]) -> Iterable[str]:
     """Tags; of a text's entities, all that its words can have."""

@@ -81,6 +81,16 @@ class TestTaggingProcessor:
     with pytest.raises(ValueError, match=message):
       task.get_dev_examples(str(tmp_path))
 
+  def test_an_unknown_tag_of_a_test_set_can_be_named(self, tmp_path):
+    write(tmp_path / "train.txt", "a B-x")
+    write(tmp_path / "test.txt", "a B-y")
+    with pytest.raises(ValueError, match="'B-y' .*; name all tags with --labels_file"):
+      processor(tmp_path).get_test_examples(str(tmp_path))
+
+  def test_columns_of_text_are_not_ignored(self, tmp_path):
+    with pytest.raises(ValueError, match="--text_columns=title: tagging reads"):
+      processor(tmp_path, text_columns=["title"])
+
 
 def rows_of(*tags):
   """Examples of words w0, w1, ... with these tags."""
