@@ -1,8 +1,12 @@
 """Losses of rows, with what people change of them. B rows, C classes."""
 
 import dataclasses
+import math
 
 import tensorflow as tf
+
+# Powers below 1 have an endless slope at 0, which makes gradients of sure rows NaN.
+_LEAST_FOCAL_BASE = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +31,10 @@ class LossOptions:
         f"--label_smoothing={self.label_smoothing}: expected a number from 0 to less "
         "than 1"
       )
-    if self.focal_gamma < 0:
-      raise ValueError(f"--focal_gamma={self.focal_gamma}: expected 0 or more")
+    if not 0 <= self.focal_gamma < math.inf:
+      raise ValueError(
+        f"--focal_gamma={self.focal_gamma}: expected a finite number, 0 or more"
+      )
 
 
 def cross_entropy(
@@ -44,8 +50,8 @@ def cross_entropy(
   smoothed = targets * (1 - smoothing) + smoothing / classes
   loss = -tf.reduce_sum(smoothed * log_probs, axis=-1)
   if options.focal_gamma:
-    probability = tf.exp(tf.reduce_sum(targets * log_probs, axis=-1))
-    loss *= (1 - probability) ** options.focal_gamma
+    rest = -tf.math.expm1(tf.reduce_sum(targets * log_probs, axis=-1))
+    loss *= _focal_factor(rest, options.focal_gamma)
   if options.class_weights is not None:
     loss *= tf.gather(tf.constant(options.class_weights, tf.float32), label_ids)
   return loss
@@ -63,9 +69,14 @@ def sigmoid_cross_entropy(
   smoothed = targets * (1 - smoothing) + smoothing / 2
   loss = tf.nn.sigmoid_cross_entropy_with_logits(smoothed, logits)
   if options.focal_gamma:
-    probability = tf.sigmoid(logits * (2 * targets - 1))
-    loss *= (1 - probability) ** options.focal_gamma
+    rest = tf.sigmoid(logits * (1 - 2 * targets))
+    loss *= _focal_factor(rest, options.focal_gamma)
   if options.class_weights is not None:
     weights = tf.constant(options.class_weights, tf.float32)
     loss *= 1 + targets * (weights - 1)
   return tf.reduce_mean(loss, axis=-1)
+
+
+def _focal_factor(rest, gamma):
+  """What a row counts whose label has the probability 1 - rest."""
+  return tf.maximum(rest, _LEAST_FOCAL_BASE) ** gamma

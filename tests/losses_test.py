@@ -36,6 +36,14 @@ def cross_entropy(**options):
   ).numpy()
 
 
+def gradient_of(loss, logits, labels):
+  """By logits, of the sum of focal losses with a power below 1."""
+  with tf.GradientTape() as tape:
+    tape.watch(logits)
+    total = tf.reduce_sum(loss(logits, labels, losses.LossOptions(focal_gamma=0.5)))
+  return tape.gradient(total, logits).numpy()
+
+
 class TestLossOptions:
   def test_none_are_the_plain_loss(self):
     plain = losses.cross_entropy(tf.constant(LOGITS), LABELS)
@@ -56,12 +64,19 @@ class TestLossOptions:
     expected = -((1 - of_label) ** 2) * np.log(of_label)
     np.testing.assert_allclose(cross_entropy(focal_gamma=2.0), expected, rtol=1e-5)
 
+  def test_focal_gradients_of_a_sure_row_are_none(self):
+    logits = tf.constant([[30.0, 0.0, 0.0], [200.0, 0.0, 0.0]])
+    gradient = gradient_of(losses.cross_entropy, logits, np.int32([0, 0]))
+    np.testing.assert_allclose(gradient, np.zeros([2, 3]), atol=1e-6)
+
   @pytest.mark.parametrize(
     ("options", "flag"),
     [
       ({"label_smoothing": 1.0}, "--label_smoothing=1.0"),
       ({"label_smoothing": -0.1}, "--label_smoothing=-0.1"),
       ({"focal_gamma": -1.0}, "--focal_gamma=-1.0"),
+      ({"focal_gamma": float("nan")}, "--focal_gamma=nan"),
+      ({"focal_gamma": float("inf")}, "--focal_gamma=inf"),
     ],
   )
   def test_values_out_of_range_name_the_flag(self, options, flag):
@@ -95,6 +110,12 @@ class TestSigmoidCrossEntropy:
     right, loss = self.elements()
     expected = ((1 - right) ** 1.5 * loss).mean(axis=1)
     np.testing.assert_allclose(self.loss(focal_gamma=1.5), expected, rtol=1e-5)
+
+  def test_focal_gradients_of_a_sure_row_are_none(self):
+    logits = tf.constant([[30.0, -30.0, 200.0]])
+    targets = np.float32([[1, 0, 1]])
+    gradient = gradient_of(losses.sigmoid_cross_entropy, logits, targets)
+    np.testing.assert_allclose(gradient, np.zeros([1, 3]), atol=1e-6)
 
   def test_label_smoothing_moves_targets_to_the_middle(self):
     p = 1 / (1 + np.exp(-np.float64(LOGITS)))
