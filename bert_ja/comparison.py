@@ -12,6 +12,7 @@ from absl import logging
 
 from bert_ja import figures, reporting, run_queue, run_state, text_io
 from bert_ja.comparison_plan import Plan, Trial
+from bert_ja.metrics import smaller_is_better
 
 _TITLES = {
   "exact_match": "EM",
@@ -297,7 +298,7 @@ class Comparison:
 
 def _sign(metric):
   """-1 for a metric that is the better the smaller it is."""
-  return -1 if metric.endswith("loss") else 1
+  return -1 if smaller_is_better(metric) else 1
 
 
 def _best_of_columns(values, metrics):

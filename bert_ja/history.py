@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_ja import reporting, text_io
+from bert_ja.metrics import smaller_is_better
 from bert_ja.run_config import RunConfig
 
 _ROW_STEPS = 100
@@ -108,7 +109,7 @@ class History:
     ]
     if not values:
       return 0
-    if name.endswith("loss"):
+    if smaller_is_better(name):
       values = [-value for value in values]
     # A metric that is no number is never the best; argmax would take it.
     values = np.where(np.isnan(values), -np.inf, values)

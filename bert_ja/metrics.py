@@ -205,6 +205,11 @@ def _ranks(values):
   return (np.cumsum(counts) - (counts - 1) / 2)[places]
 
 
+def smaller_is_better(name: str) -> bool:
+  """Whether the best value of a metric is the smallest: of losses and errors."""
+  return name.endswith(("loss", "error"))
+
+
 def mean_of_batch_means(values: Sequence[float], batch_size: int) -> float:
   """Mean over consecutive batches of each batch's mean.
 

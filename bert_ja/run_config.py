@@ -28,8 +28,8 @@ class RunConfig:
     iterations_per_loop: most updates in one call of the device.
     keep_checkpoint_max: newest checkpoints that stay; 0 keeps all.
     eval_steps: updates between two evaluations while training; 0 for none.
-    best_metric: which metric chooses the best checkpoint; one that ends in "loss" is
-      better when smaller.
+    best_metric: which metric chooses the best checkpoint; one that ends in "loss" or
+      "error" is better when smaller.
     early_stopping_patience: evaluations without a better one before training ends; 0
       for never.
     seed: of dropout and data order.

@@ -228,11 +228,12 @@ class TestChoice:
   def test_what_is_no_number_does_not_win(self, work):
     assert self.chosen(work, float("nan"), -2.0) == "x=2"
 
-  def test_the_smaller_loss_wins(self, work):
-    values = {"metric": "loss", "columns": (("loss",),)}
-    assert self.chosen(work, 0.5, 0.7, "eval_loss", **values) == "x=1"
+  @pytest.mark.parametrize("metric", ["loss", "mean_absolute_error"])
+  def test_the_smaller_loss_or_error_wins(self, work, metric):
+    values = {"metric": metric, "columns": ((metric,),)}
+    assert self.chosen(work, 0.5, 0.7, f"eval_{metric}", **values) == "x=1"
     (row,) = work.summary()
-    assert row[-1] == "Dev loss"
+    assert row[-1] == f"Dev {metric}".replace("_", " ")
 
   def test_the_smaller_loss_is_the_best_of_its_column(self, work):
     values = {"metric": "loss", "columns": (("loss",),), "grid": {}, "test": False}

@@ -131,9 +131,10 @@ class TestEvaluations:
     best = evaluate(make(), 0.5, 0.7, 0.7, 0.6, 0.8)
     assert best == [True, True, False, False, True]
 
-  def test_a_loss_is_better_when_smaller(self, make):
-    run = make(best_metric="eval_loss")
-    best = evaluate(run, 0.5, 0.7, 0.4, 0.4, 0.3, metric="eval_loss")
+  @pytest.mark.parametrize("metric", ["eval_loss", "eval_mean_squared_error"])
+  def test_a_loss_or_error_is_better_when_smaller(self, make, metric):
+    run = make(best_metric=metric)
+    best = evaluate(run, 0.5, 0.7, 0.4, 0.4, 0.3, metric=metric)
     assert best == [True, False, True, False, True]
 
   def test_a_metric_without_a_value_is_not_the_best(self, make):
