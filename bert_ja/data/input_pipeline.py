@@ -84,11 +84,14 @@ def input_fn_builder(
     "input_ids": [feature.input_ids for feature in features],
     "input_mask": [feature.input_mask for feature in features],
     "segment_ids": [feature.segment_ids for feature in features],
-    "label_ids": [feature.label_id for feature in features],
     "is_real_example": [int(feature.is_real_example) for feature in features],
   }
   arrays = {name: np.asarray(values, np.int32) for name, values in arrays.items()}
-  return array_input_fn_builder(arrays, seq_length, is_training, options)
+  # Places of classes; or numbers, of which a multi-label row has as many as classes.
+  labels = np.asarray([feature.label_id for feature in features])
+  label_type = np.float32 if labels.dtype.kind == "f" else np.int32
+  arrays["label_ids"] = labels.astype(label_type)
+  return array_input_fn_builder(arrays, seq_length, is_training, options, ["label_ids"])
 
 
 def array_input_fn_builder(

@@ -340,6 +340,18 @@ class TestInputFnBuilder:
       unreal = np.isin(batch["row_ids"], [2, -1])
       np.testing.assert_array_equal(batch["is_real_example"], ~unreal)
 
+  @pytest.mark.parametrize("label", [3.75, [0.0, 1.0] * 10 + [1.0]])
+  def test_labels_that_are_numbers_stay_whole(self, label):
+    rows = [
+      pair_features.InputFeatures(
+        [7] * 5 + [0] * 16, [1] * 5 + [0] * 16, [0] * 21, label
+      )
+    ]
+    input_fn = input_pipeline.input_fn_builder(rows, 21, is_training=False)
+    (batch,) = input_fn({"batch_size": 1}).as_numpy_iterator()
+    assert batch["input_ids"].shape == (1, 8)
+    np.testing.assert_array_equal(batch["label_ids"], np.float32([label]))
+
   def test_no_examples_raise(self):
     with pytest.raises(ValueError, match="the input has no examples"):
       input_pipeline.input_fn_builder([], 21, is_training=True)
