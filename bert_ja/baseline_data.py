@@ -59,8 +59,14 @@ def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
 
   Raises:
     FileNotFoundError: the train set or a required one is missing.
-    ValueError: there is nothing to score, or a label is not in the list.
+    ValueError: the task's rows have no label each, there is nothing to score, or a
+      label is not in the list.
   """
+  if processor.kind != "sentence":
+    raise ValueError(
+      "baselines are for tasks with one label for each row; this task's kind is "
+      f"{processor.kind!r}, choose another --task_name"
+    )
   examples = {"train": processor.get_train_examples(data_dir)}
   label_list = list(processor.get_labels())
   readers = {"dev": processor.get_dev_examples}

@@ -102,6 +102,7 @@ class TestData:
       return read
 
     return types.SimpleNamespace(
+      kind=sets.get("kind", "sentence"),
       get_labels=lambda: LABELS,
       test_labels_are_known=sets.get("known", True),
       **{f"get_{split}_examples": reader(split) for split in ("train", "dev", "test")},
@@ -132,6 +133,12 @@ class TestData:
     processor = self.processor(train=self.ROWS, test=self.ROWS)
     with pytest.raises(FileNotFoundError, match="no dev in d"):
       baseline_data.read(processor, "d", required=["dev"])
+
+  def test_another_kind_of_task(self):
+    processor = self.processor(train=self.ROWS, dev=self.ROWS, kind="regression")
+    message = "one label for each row; this task's kind is 'regression', choose"
+    with pytest.raises(ValueError, match=message):
+      baseline_data.read(processor, "d")
 
   def test_a_label_that_is_not_known(self):
     processor = self.processor(train=self.ROWS, dev=(["a"], ["bad"]))
