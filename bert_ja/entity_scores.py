@@ -75,16 +75,13 @@ def entities(tags: Iterable[str], strict: bool = False) -> list[Entity]:
 
 
 def score(
-  true: Sequence[Iterable[str]],
-  predicted: Sequence[Iterable[str]],
-  strict: bool = False,
+  true: Sequence[Iterable[Entity]], predicted: Sequence[Iterable[Entity]]
 ) -> tuple[Score, dict[str, Score]]:
   """Compares the entities of sentences.
 
   Args:
-    true: tags of each sentence.
-    predicted: tags of the same sentences.
-    strict: as in `entities`.
+    true: entities of each sentence, in words or in characters.
+    predicted: entities of the same sentences, counted alike.
 
   Returns:
     (the score of all entities, {type: score}, sorted, of each type on either side).
@@ -95,8 +92,8 @@ def score(
   if len(true) != len(predicted):
     raise ValueError(f"{len(predicted)} predictions of {len(true)} sentences")
   counts: dict[str, list[int]] = {}
-  for tags, guesses in zip(true, predicted, strict=True):
-    there, guessed = (set(entities(row, strict)) for row in (tags, guesses))
+  for rows in zip(true, predicted, strict=True):
+    there, guessed = map(set, rows)
     for column, group in enumerate((there & guessed, guessed, there)):
       for entity in group:
         counts.setdefault(entity.type, [0, 0, 0])[column] += 1
@@ -105,29 +102,23 @@ def score(
   return Score(*map(sum, sums)), by_type
 
 
-def metrics(
+def accuracies(
   true: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
 ) -> dict[str, float]:
-  """Scores of entities, of words and of whole sentences.
+  """Scores of words and of whole sentences, by their tags.
 
   Args:
     true: tags of each sentence.
     predicted: as many.
 
   Returns:
-    `f1`, `precision` and `recall` of entities, `strict_f1`, `token_accuracy`, and
-    `joint_accuracy`, the part of sentences without a wrong tag.
+    `token_accuracy`, and `joint_accuracy`, the part of sentences without a wrong tag.
   """
-  total, _ = score(true, predicted)
   right = [
     [tag == guess for tag, guess in zip(tags, guesses, strict=True)]
     for tags, guesses in zip(true, predicted, strict=True)
   ]
   return {
-    "f1": total.f1,
-    "precision": total.precision,
-    "recall": total.recall,
-    "strict_f1": score(true, predicted, strict=True)[0].f1,
     "token_accuracy": sum(map(sum, right)) / max(sum(map(len, right)), 1),
     "joint_accuracy": sum(map(all, right)) / max(len(right), 1),
   }

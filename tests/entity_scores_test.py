@@ -50,22 +50,30 @@ class TestEntities:
     assert entity_scores.entities(tags.split(), strict=True) == expected
 
 
+def score(true, predicted, strict=False):
+  """Of tags."""
+  sides = (true, predicted)
+  return entity_scores.score(
+    *([entity_scores.entities(tags, strict) for tags in side] for side in sides)
+  )
+
+
 class TestScore:
   def test_by_hand(self):
     true = [["B-x", "I-x", "O", "B-y"], ["B-y", "O"]]
     predicted = [["B-x", "I-x", "B-y", "O"], ["B-y", "B-x"]]
-    total, by_type = entity_scores.score(true, predicted)
+    total, by_type = score(true, predicted)
     assert by_type == {"x": Score(1, 2, 1), "y": Score(1, 2, 2)}
     assert total == Score(2, 4, 3)
     assert (total.precision, total.recall, total.f1) == (1 / 2, 2 / 3, 4 / 7)
 
   def test_without_entities_all_is_0(self):
-    total, by_type = entity_scores.score([["O"]], [["O"]])
+    total, by_type = score([["O"]], [["O"]])
     assert (total.precision, total.recall, total.f1, by_type) == (0, 0, 0, {})
 
   def test_other_numbers_of_sentences_are_an_error(self):
     with pytest.raises(ValueError, match="1 predictions of 2 sentences"):
-      entity_scores.score([["O"], ["O"]], [["O"]])
+      score([["O"], ["O"]], [["O"]])
 
   @pytest.mark.parametrize("strict", [False, True])
   @hypothesis.settings(deadline=None, max_examples=200)
@@ -76,7 +84,7 @@ class TestScore:
     true = [[tag for tag, _ in sentence] for sentence in sentences]
     predicted = [[tag for _, tag in sentence] for sentence in sentences]
     options = {"mode": "strict", "scheme": scheme.IOB2} if strict else {}
-    total, by_type = entity_scores.score(true, predicted, strict)
+    total, by_type = score(true, predicted, strict)
     with warnings.catch_warnings():
       warnings.simplefilter("ignore")  # of scores without a denominator
       report = sequence_labeling.classification_report(

@@ -34,6 +34,8 @@ class WordExample:
     offsets: where each word stands in the text, in characters.
     pieces: ids of each word's pieces, as the whole text has them; None where each word
       is tokenized alone.
+    entities: of a text that is split and whose entities are known, these in characters:
+      tags cannot say those that do not begin and end with words.
   """
 
   guid: str
@@ -43,6 +45,7 @@ class WordExample:
   text: str | None = None
   offsets: Sequence[Span] | None = None
   pieces: Sequence[Sequence[int]] | None = None
+  entities: Sequence[entity_scores.Entity] | None = None
 
 
 class Tags(labels.Labels):
@@ -87,12 +90,13 @@ def split_texts(examples: Sequence[WordExample], tokenizer: Any) -> list[WordExa
         label=tags,
         offsets=offsets,
         pieces=pieces,
+        entities=row.label,
       )
     rows.append(row)
   if misfits:
     logging.warning(
       "%d of %d spans do not begin and end with words of the tokenizer; they are "
-      "trained on and scored as the words that they overlap",
+      "trained on as the words that they overlap, and count as missed",
       misfits,
       count,
     )
@@ -150,10 +154,16 @@ def tags_of(
 
 
 def spans_of(
-  tags: Sequence[str], offsets: Sequence[Span] | None
+  tags: Sequence[str], offsets: Sequence[Span] | None, strict: bool = False
 ) -> list[entity_scores.Entity]:
-  """Entities of tags: in characters where words have offsets, in words else."""
-  found = entity_scores.entities(tags)
+  """Entities of tags: in characters where words have offsets, in words else.
+
+  Args:
+    tags: one a word.
+    offsets: of the words.
+    strict: as `entity_scores.entities` has it.
+  """
+  found = entity_scores.entities(tags, strict)
   if offsets is None:
     return found
   return [

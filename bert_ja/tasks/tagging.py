@@ -108,19 +108,28 @@ class Token(kinds.Kind):
     return {"tag_ids": tf.where(features["first_pieces"] > 0, ids, -1)}
 
   def truth(self, examples: Sequence[word_features.WordExample]) -> dict[str, Any]:
-    """`tags`, of all words of each sentence."""
-    return {"tags": [row.label for row in examples]}
+    """`rows`: the examples."""
+    return {"rows": examples}
 
   def scores(self, outputs: Mapping[str, Any]) -> dict[str, float]:
-    """`entity_scores.metrics`."""
-    true = outputs["tags"]
-    return entity_scores.metrics(true, self._tags(outputs, map(len, true)))
+    """`f1`, `precision`, `recall`, `strict_f1`, and `entity_scores.accuracies`."""
+    rows = outputs["rows"]
+    predicted = self._tags(outputs, rows)
+    total, _ = _score(rows, predicted)
+    return {
+      "f1": total.f1,
+      "precision": total.precision,
+      "recall": total.recall,
+      "strict_f1": _score(rows, predicted, strict=True)[0].f1,
+      **entity_scores.accuracies([row.label for row in rows], predicted),
+    }
 
-  def _tags(self, outputs, lengths):
+  def _tags(self, outputs, rows):
     """Tags of all words; O of those that a row has no piece of."""
     names = np.array([*self.label_list, "O"], object)  # -1 is the last.
     tags = []
-    for ids, length in zip(outputs["tag_ids"], lengths, strict=True):
+    for ids, row in zip(outputs["tag_ids"], rows, strict=True):
+      length = len(row.words)
       kept = names[ids[:length]].tolist()
       tags.append(kept + ["O"] * (length - len(kept)))
     return tags
@@ -134,7 +143,7 @@ class Token(kinds.Kind):
   ) -> list[str]:
     """As `tagged_files.write_predictions` has them."""
     known = labels_known and all(row.label is not None for row in examples)
-    predicted = self._tags(outputs, [len(row.words) for row in examples])
+    predicted = self._tags(outputs, examples)
     return tagged_files.write_predictions(directory, examples, predicted, known)
 
   def write_reports(
@@ -144,11 +153,10 @@ class Token(kinds.Kind):
     examples: Sequence[word_features.WordExample],
   ) -> list[str]:
     """entity_report.txt: scores of each type, by default and strictly."""
-    true = [row.label for row in examples]
-    predicted = self._tags(outputs, map(len, true))
+    predicted = self._tags(outputs, examples)
     tables = []
     for strict in (False, True):
-      total, by_type = entity_scores.score(true, predicted, strict)
+      total, by_type = _score(examples, predicted, strict)
       rows = [
         (name, row.precision, row.recall, row.f1, row.support)
         for name, row in [*by_type.items(), ("(all)", total)]
@@ -160,6 +168,21 @@ class Token(kinds.Kind):
     text_io.write_text(path, "\n".join(tables))
     logging.info("%s", tables[0])
     return [path]
+
+
+def _score(rows, predicted, strict=False):
+  """`entity_scores.score` of tags; of texts against their entities in characters."""
+  true = [
+    word_features.spans_of(row.label, row.offsets, strict)
+    if row.entities is None
+    else row.entities
+    for row in rows
+  ]
+  guessed = [
+    word_features.spans_of(tags, row.offsets, strict)
+    for row, tags in zip(rows, predicted, strict=True)
+  ]
+  return entity_scores.score(true, guessed)
 
 
 def _of_words(logits, features):

@@ -128,6 +128,7 @@ class TestSplitTexts:
     assert row.offsets == [(0, 2), (3, 4), (4, 5), (5, 6)]
     assert row.pieces == [[4, 6], [7], [8], [9]]
     assert row.label == ["O", "B-x", "I-x", "O"]
+    assert row.entities == [Entity(3, 5, "x")]
 
   def test_words_that_were_given_stay(self, tokenizer):
     row = WordExample("1", ["ab"], ["O"])

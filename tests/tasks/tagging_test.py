@@ -1,5 +1,6 @@
 """The tagging task's sets, and losses, scores and files of its kind, by hand."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -161,6 +162,24 @@ class TestScores:
     outputs = {**OUTPUTS, "tag_ids": np.array([[2, 2, 0, -1]])}
     results = KIND.metrics(outputs, 2, rows_of(["I-x", "I-x", "O"]))
     assert (results["eval_f1"], results["eval_strict_f1"]) == (1, 0)
+
+  def test_an_entity_that_is_no_words_is_missed(self, tmp_path):
+    # The tags are right; of two entities the second is the first half of its word.
+    (row,) = rows_of(["B-x", "B-x"])
+    row = dataclasses.replace(
+      row,
+      text="ab cd",
+      offsets=[(0, 2), (3, 5)],
+      entities=[Entity(0, 2, "x"), Entity(3, 4, "x")],
+    )
+    outputs = {"tag_ids": np.array([[1, 1]]), "per_example_loss": np.zeros(1)}
+    results = KIND.metrics(outputs, 2, [row])
+    names = ("f1", "precision", "recall", "strict_f1")
+    assert [results[f"eval_{name}"] for name in names] == [1 / 2] * 4
+    assert results["eval_token_accuracy"] == results["eval_joint_accuracy"] == 1
+    (path,) = KIND.write_reports(str(tmp_path), outputs, [row])
+    with open(path) as reader:
+      assert "x 0.5000 0.5000 0.5000 2" in " ".join(reader.read().split())
 
   def test_best_metric_is_among_them(self):
     assert KIND.best_metric in KIND.metrics(OUTPUTS, 2, EXAMPLES)
