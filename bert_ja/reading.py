@@ -6,6 +6,7 @@ one that was interrupted goes on where it was.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,7 +15,14 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from bert_ja import reporting, run_queue, run_state, table_files, text_io
+from bert_ja import (
+  model_files,
+  reporting,
+  run_queue,
+  run_state,
+  table_files,
+  text_io,
+)
 from bert_ja.tasks import reading_data, squad_scores
 
 # What a run that does not train leaves aside of flags that it shares with one that does.
@@ -99,8 +107,9 @@ class Pipeline:
       predict, options.max_candidates, options.seed
     )
     sets = [predict.digest()] + ([train.digest()] if train else [])
-    digest = predict.digest(sets, options)
-    # Other data have other paths: runs of earlier data are not taken for these.
+    models = [self._trained_state()] if trained_dir else []
+    digest = predict.digest(sets, options, *models)
+    # Other data, or models, have other paths: earlier runs are not taken for these.
     self._data_dir = os.path.join(self._output_dir, "data", digest)
 
   # --- Runs ---------------------------------------------------------------------------
@@ -153,9 +162,24 @@ class Pipeline:
 
   def _trained(self, stage):
     """Flags of a run without training."""
+    return *_NOT_OF_ANSWERING, f"--model_dir={self._model_dir(stage)}"
+
+  def _model_dir(self, stage):
     best = ["best"] * self._stages[stage].use_best
-    directory = os.path.join(self._models_dir, stage, *best)
-    return *_NOT_OF_ANSWERING, f"--model_dir={directory}"
+    return os.path.join(self._models_dir, stage, *best)
+
+  def _trained_state(self):
+    """What tells models from those of another training in the same place."""
+    found = []
+    for stage in self._stages:
+      directory = self._model_dir(stage)
+      for name in text_io.listdir(directory) if text_io.isdir(directory) else ():
+        # An index has the checksums of all variables.
+        if name == model_files.TASK_NAME or name.endswith(".index"):
+          with text_io.open_file(os.path.join(directory, name), "rb") as reader:
+            digest = hashlib.sha256(reader.read()).hexdigest()
+          found.append((stage, name, digest))
+    return found
 
   def _select_run(self):
     arguments = [

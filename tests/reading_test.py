@@ -169,11 +169,23 @@ class TestRun:
     assert bench.starts() == []
 
   def test_models_may_be_on_another_machine(self, bench):
-    bench.run(None, UNANSWERED, trained_dir="gs://bucket/reading")
+    bench.run(None, UNANSWERED, trained_dir="ram://bucket/reading")
     models = [a for run in bench.starts() for a in run if a.startswith("--model_dir=")]
     assert models == [
-      f"--model_dir=gs://bucket/reading/{n}" for n in ("select", "span")
+      f"--model_dir=ram://bucket/reading/{n}" for n in ("select", "span")
     ]
+
+  def test_models_that_were_trained_again_answer_again(self, bench):
+    bench.run()
+    trained, bench.output_dir = bench.output_dir, bench.directory / "other"
+    index = trained / "span" / "model.ckpt-5.index"
+    found = []
+    for content in ("one", "one", "two"):
+      bench.starts()
+      index.write_text(content)
+      bench.run(None, trained_dir=str(trained))
+      found.append(len(bench.starts()))
+    assert found == [3, 0, 3]
 
   def test_a_second_start_repeats_nothing(self, bench):
     first = bench.run()

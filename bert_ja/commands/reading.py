@@ -119,8 +119,9 @@ def _stage(name, is_answered):
   given += shlex.split(FLAGS[f"{name}_flags"].value or "")
   script = compare.script_path(_SCRIPTS[name])
   values = compare.parse(script, given, f"--{name}_flags")
-  if values.eval_steps and not is_answered:
-    raise ValueError("--eval_steps needs a --predict_file with answers")
+  for flag in ("eval_steps", "eval_epochs"):
+    if flag in values and values[flag].value and not is_answered:
+      raise ValueError(f"--{flag} needs a --predict_file with answers")
   return reading.Stage((sys.executable, script), tuple(given), values.use_best)
 
 

@@ -183,7 +183,19 @@ class TestFlags:
       reading.main([])
     assert not (tmp_path / "out").exists()
 
-  def test_evaluations_while_training_need_answers(self, inputs, tmp_path):
+  @pytest.mark.parametrize(
+    ("flags_of", "message"),
+    [
+      ({}, "--eval_steps needs a --predict_file with answers"),
+      (
+        {"span_flags": "", "select_flags": "--eval_epochs=1"},
+        "--eval_epochs needs a --predict_file with answers",
+      ),
+    ],
+  )
+  def test_evaluations_while_training_need_answers(
+    self, inputs, tmp_path, flags_of, message
+  ):
     rows = json.loads((inputs / "dev_questions.json").read_text("utf-8"))
     for row in rows:
       del row["relevant"], row["answers"]
@@ -194,13 +206,9 @@ class TestFlags:
       train_file=inputs / "train_questions.json",
       predict_file=tmp_path / "test.json",
       context_file=inputs / "train_context.json",
+      **flags_of,
     )
-    with (
-      self.parsed(*arguments),
-      pytest.raises(
-        ValueError, match="--eval_steps needs a --predict_file with answers"
-      ),
-    ):
+    with self.parsed(*arguments), pytest.raises(ValueError, match=message):
       reading.main([])
 
   def test_shared_flags_go_to_both_scripts_and_own_ones_follow(self, inputs, tmp_path):
