@@ -40,14 +40,15 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   )
   flags.DEFINE_string(
     "label_separator",
-    ",",
-    "multi_label: what stands between the labels of a row.",
+    None,
+    "multi_label: what stands between the labels of a row; a comma by default.",
     flag_values,
   )
   flags.DEFINE_float(
     "threshold",
-    0.5,
-    "multi_label: a label is predicted if its probability is this or more.",
+    None,
+    "multi_label: a label is predicted if its probability is this or more; 0.5 by "
+    "default.",
     0,
     1,
     flag_values,

@@ -27,14 +27,19 @@ class MultiLabelProcessor(table.TableProcessor):
 
   kind = "multi_label"
   label_separator = ","
+  threshold = 0.5
 
   def __init__(
-    self, label_separator: str | None = None, threshold: float = 0.5, **options: Any
+    self,
+    label_separator: str | None = None,
+    threshold: float | None = None,
+    **options: Any,
   ):
     super().__init__(**options)
     self.label_separator = label_separator or self.label_separator
+    self.threshold = self.threshold if threshold is None else threshold
     self.kind_options = {
-      "threshold": threshold,
+      "threshold": self.threshold,
       "label_separator": self.label_separator,
     }
 

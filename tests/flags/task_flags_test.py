@@ -29,8 +29,8 @@ class TestDefine:
       "id_column": None,
       "choice_columns": None,
       "num_choices": None,
-      "label_separator": ",",
-      "threshold": 0.5,
+      "label_separator": None,
+      "threshold": None,
       "labels_file": None,
       "train_file": None,
       "dev_file": None,
@@ -99,8 +99,8 @@ class TestRecorded:
       "label_column": None,
       "id_column": None,
       "choice_columns": None,
-      "label_separator": ",",
-      "threshold": 0.5,
+      "label_separator": None,
+      "threshold": None,
       "xnli_language": "zh",
     }
 

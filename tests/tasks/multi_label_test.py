@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from absl import flags
 
 from bert_ja.data import pair_features, validation_split
+from bert_ja.flags import task_flags
 from bert_ja.tasks import kinds, multi_label, registry
 
 NAMES = ["food", "price", "staff"]
@@ -75,6 +77,20 @@ class TestProcessor:
     processor = registry.get_processor("multi_label", labels=NAMES, threshold=0.25)
     kind = kinds.get(processor.kind)(NAMES, **processor.kind_options)
     assert (kind.threshold, kind.label_separator) == (0.25, ",")
+
+  def test_a_subclass_brings_its_own_unless_flags_are_given(self):
+    class Own(multi_label.MultiLabelProcessor):
+      label_separator = "|"
+      threshold = 0.25
+
+    values = flags.FlagValues()
+    task_flags.define(values)
+    values(["program"])
+    names = ("label_separator", "threshold")
+    given = {name: values[name].value for name in names}
+    assert Own(**given).kind_options == {"label_separator": "|", "threshold": 0.25}
+    given = {"label_separator": ";", "threshold": 0.0}
+    assert Own(**given).kind_options == given
 
 
 class TestHeldOutRows:
