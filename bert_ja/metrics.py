@@ -68,7 +68,7 @@ def _checked(labels, probabilities, num_classes):
       f"expected labels from 0 to {num_classes - 1}, got {labels.min()} to "
       f"{labels.max()}; unlabelled examples can be predicted, not scored"
     )
-  _check_finite("probabilities", probabilities)
+  check_finite("probabilities", probabilities)
   return labels, probabilities
 
 
@@ -79,7 +79,12 @@ def _check_any(labels):
     )
 
 
-def _check_finite(what, values):
+def check_finite(what: str, values: np.ndarray) -> None:
+  """Checks what a model gave of R examples, [R, ...].
+
+  Raises:
+    ValueError: there is an example with a number that is not finite.
+  """
   finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
   bad = np.flatnonzero(~finite)
   if bad.size:
@@ -146,7 +151,7 @@ def multi_label_metrics(
     )
   if not np.isin(targets, (0, 1)).all():
     raise ValueError("expected targets of 0 and 1 alone; was a label smoothed?")
-  _check_finite("probabilities", probabilities)
+  check_finite("probabilities", probabilities)
   targets = targets.astype(np.int64)
   predicted = (probabilities >= threshold).astype(np.int64)
   results = {"subset_accuracy": np.mean((targets == predicted).all(axis=1))}
@@ -181,8 +186,8 @@ def regression_metrics(
       f"expected labels [R] and predictions [R], got {list(labels.shape)} and "
       f"{list(predictions.shape)}"
     )
-  _check_finite("labels", labels)
-  _check_finite("predictions", predictions)
+  check_finite("labels", labels)
+  check_finite("predictions", predictions)
   errors = predictions - labels
   results = {
     "pearson": _correlation(labels, predictions),

@@ -1,5 +1,6 @@
 """Flags that change the loss that is trained on; evaluations report the plain one."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,7 +78,8 @@ def _numbers(given, label_list):
     weights = tuple(map(float, given))
   except ValueError:
     weights = ()
-  if len(weights) != len(label_list) or min(weights, default=-1) < 0:
+  valid = all(0 <= weight < math.inf for weight in weights)  # NaN is not.
+  if not (weights and valid) or len(weights) != len(label_list):
     raise ValueError(
       f"--class_weights={','.join(given)}: expected `balanced`, or {len(label_list)} "
       f"numbers from 0 on, for the labels {', '.join(label_list)}"

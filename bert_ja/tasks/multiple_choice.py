@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_ja import reporting
+from bert_ja import metrics, reporting
 from bert_ja.data import choice_features
 from bert_ja.tasks import base, kinds, registry, table
 
@@ -139,6 +139,7 @@ class Choice(kinds.Kind):
 
   def scores(self, outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
     """`accuracy`."""
+    metrics.check_finite("scores", outputs["scores"])
     right = outputs["scores"].argmax(axis=1) == outputs["label_ids"]
     return {"accuracy": float(np.mean(right))}
 

@@ -160,6 +160,11 @@ class TestChoice:
     found = kind.metrics(outputs, batch_size=2, examples=ROWS)
     assert found["eval_accuracy"] == pytest.approx(2 / 3)
 
+  def test_scores_that_are_no_numbers_are_told(self):
+    outputs = {"scores": np.array([[1.0, np.nan]]), "label_ids": np.array([1])}
+    with pytest.raises(ValueError, match="scores of 1 of 1 examples .* diverged"):
+      multiple_choice.Choice([]).scores(outputs)
+
   def test_loss_and_probabilities_are_of_the_choices_that_are_there(self):
     kind = multiple_choice.Choice([])
     loss = kind.loss(SCORES, {"label_ids": np.array([2, 0, 0])}).numpy()
