@@ -182,21 +182,42 @@ class ClassifierJob(job.Job):
   def read(self):
     self.pair = pair_flags.read(FLAGS)
     # A trained model keeps its labels; training takes those of its data.
-    labels = None if FLAGS.do_train else self.files.task.get("labels")
+    trained = {} if FLAGS.do_train else model_flags.trained_task(self.files, FLAGS)
+    labels = trained.get("labels")
     self.processor = task_flags.get_processor(labels, FLAGS)
     self.kind = self._create_kind(labels or self.processor.get_labels())
+    self.kind.learned = trained.get("learned", {})
     self.examples = self._read_training_and_dev_set()
     if FLAGS.do_predict:
       self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
-    if not FLAGS.do_train:
-      trained = model_flags.trained_task(self.files, FLAGS)
-      self.kind.learned = trained.get("learned", {})
     for split, rows in self.examples.items():
       self.examples[split] = self.kind.prepare(rows, self.tokenizer)
       self.kind.check(self.examples[split])
+    self._learn()
+    return len(self.examples.get("train", ()))
+
+  def _learn(self):
     if FLAGS.do_train:
       self.kind.learn(self.examples["train"])
-    return len(self.examples.get("train", ()))
+      known = model_flags.continued_task(FLAGS).get("learned")
+      if self.kind.must_learn and known and known != self.kind.learned:
+        logging.warning(
+          "%s holds a model that learned %s from other training data; it goes on so",
+          FLAGS.output_dir,
+          known,
+        )
+        self.kind.learned = known
+    elif self._lacks_learned():
+      self.kind.learn(self.examples.pop("train"))
+      logging.warning(
+        "The model's files do not say what it learned of its training set; taken from "
+        "that of --data_dir: %s",
+        self.kind.learned,
+      )
+
+  def _lacks_learned(self):
+    """Whether a model without record has to be read a training set for."""
+    return self.kind.must_learn and not (FLAGS.do_train or self.kind.learned)
 
   def _create_kind(self, labels):
     from bert_ja.tasks import kinds
@@ -215,8 +236,8 @@ class ClassifierJob(job.Job):
     fraction, directory = FLAGS.validation_fraction, FLAGS.data_dir
     if fraction and FLAGS.dev_file:
       raise ValueError("--validation_fraction and --dev_file exclude each other")
-    examples = {}
-    if FLAGS.do_train or (FLAGS.do_eval and fraction):
+    examples, trains = {}, FLAGS.do_train or self._lacks_learned()
+    if trains or (FLAGS.do_eval and fraction):
       examples["train"] = self.processor.get_train_examples(directory)
       if fraction:
         examples["train"], examples["eval"] = validation_split.split_examples(
@@ -224,7 +245,7 @@ class ClassifierJob(job.Job):
         )
     if FLAGS.do_train:
       training_flags.set_eval_steps(len(examples["train"]), FLAGS)
-    needed = {"train": FLAGS.do_train, "eval": FLAGS.do_eval or FLAGS.eval_steps}
+    needed = {"train": trains, "eval": FLAGS.do_eval or FLAGS.eval_steps}
     if needed["eval"] and not fraction:
       examples["eval"] = self.processor.get_dev_examples(directory)
     return {split: rows for split, rows in examples.items() if needed[split]}
@@ -233,6 +254,7 @@ class ClassifierJob(job.Job):
     learned = {"learned": self.kind.learned} if self.kind.learned else {}
     return {
       **learned,
+      "kind": self.processor.kind,
       "labels": self.kind.label_list,
       "flags": task_flags.recorded(FLAGS)
       | head_flags.recorded(FLAGS)

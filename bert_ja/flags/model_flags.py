@@ -116,12 +116,17 @@ def trained_task(
   files: Any, flag_values: flags.FlagValues = flags.FLAGS
 ) -> dict[str, Any]:
   """What the model in the output directory was trained for, or else in --model_dir."""
+  return continued_task(flag_values) or files.task
+
+
+def continued_task(flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
+  """What the model in the output directory was trained for; {} if it holds none."""
   from bert_ja import checkpoint
 
   directory = flag_values["output_dir"].value if "output_dir" in flag_values else None
   if directory and checkpoint.latest_checkpoint(directory):
-    return _recorded_task(directory) or files.task
-  return files.task
+    return _recorded_task(directory)
+  return {}
 
 
 def _take_recorded(files, flag_values):

@@ -61,6 +61,8 @@ class Kind:
     labels: the task's.
     learned: JSON values that `learn` took from a training set; a trained model keeps
       them.
+    must_learn: whether a model's outputs mean nothing without what was `learned` before
+      its training.
   """
 
   head = "sentence"
@@ -69,6 +71,7 @@ class Kind:
   best_metric = "eval_accuracy"
   loss_options: tuple[str, ...] = ("class_weights", "label_smoothing", "focal_gamma")
   original_metrics = ("eval_accuracy", "eval_loss", "global_step", "loss")
+  must_learn = False
 
   def __init__(self, label_list: Sequence[str], features: Any = None):
     """Of a task with these labels.
@@ -167,8 +170,12 @@ class Kind:
 
     Returns:
       `eval_loss`, `loss`, and `scores` prefixed `eval_`.
+
+    Raises:
+      ValueError: a loss is not finite.
     """
     losses = outputs["per_example_loss"]
+    metrics.check_finite("losses", losses)
     if examples is not None:
       outputs = {**outputs, **self.truth(examples)}
     return {f"eval_{name}": value for name, value in self.scores(outputs).items()} | {

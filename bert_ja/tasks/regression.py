@@ -43,6 +43,7 @@ class Regression(kinds.Kind):
   labels_of = labels.Numbers
   best_metric = "eval_pearson"
   loss_options = ()
+  must_learn = True
   original_metrics = (
     "eval_pearson",
     "eval_spearman",

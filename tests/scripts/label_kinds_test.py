@@ -162,6 +162,73 @@ class TestNumbers:
     assert len(column(results[name], "text_b")) == 16
 
 
+@pytest.fixture(scope="module")
+def scaled(inputs, tmp_path_factory):
+  """{name: output directory}: a short training, and runs on what it left."""
+  root = str(tmp_path_factory.mktemp("scale"))
+  numbers = {"task_name": "regression", "label_column": "score"}
+  numbers |= {"num_train_epochs": 1, "do_eval": None}
+  first = runs.arguments(inputs, f"{root}/first", **numbers)
+  first.append(f"--data_dir={inputs}/numbers")
+  others = f"--data_dir={inputs}/pairs"
+  prediction = ["--nodo_train", "--do_predict", f"--data_dir={inputs}/numbers"]
+  weights = f"--init_checkpoint={root}/first/model.ckpt-12"
+  runs.logs_of_many(
+    [
+      first,
+      [*first, *prediction],
+      [*first, *prediction, f"--output_dir={root}/weights", weights],
+      [*first, "--num_train_epochs=5", "--train_file=dev.jsonl", others],
+    ]
+  )
+  return {name: f"{root}/{name}" for name in os.listdir(root)}
+
+
+class TestScaleOfANumber:
+  def test_weights_alone_take_it_from_the_training_set(self, scaled):
+    np.testing.assert_array_equal(
+      column(scaled["weights"], "predicted"),
+      column(scaled["first"], "predicted"),
+    )
+
+  def test_training_that_goes_on_with_other_rows_keeps_it(self, inputs, scaled):
+    with open(f"{inputs}/numbers/train.jsonl") as reader:
+      scores = [json.loads(line)["score"] for line in reader]
+    assert read_json(f"{scaled['first']}/task.json")["learned"] == {
+      "mean": pytest.approx(np.mean(scores)),
+      "deviation": pytest.approx(np.std(scores)),
+    }
+
+  def test_the_kind_is_recorded(self, scaled):
+    """Whoever scores pairs later has to know what the outputs are."""
+    assert read_json(f"{scaled['first']}/task.json")["kind"] == "regression"
+
+
+def test_labels_are_those_of_the_model_in_the_output_directory(inputs, tmp_path):
+  """They belong to the weights, which are taken from there and not from --model_dir."""
+  small = {"num_train_epochs": 1, "data_dir": f"{inputs}/rare"}
+  order = tmp_path / "labels.txt"
+  order.write_text("rare\ncommon\n")
+  one, two = f"{tmp_path}/one", f"{tmp_path}/two"
+  runs.logs_of_many(
+    [
+      runs.arguments(inputs, one, **small),
+      runs.arguments(inputs, two, labels_file=str(order), **small),
+      [
+        f"--model_dir={one}",
+        f"--output_dir={two}",
+        f"--data_dir={inputs}/rare",
+        "--do_predict",
+      ],
+    ]
+  )
+  _, rows = table_files.read_table(f"{two}/predictions.tsv")
+  assert [name for name in rows[0][1] if name.startswith("probability_")] == [
+    "probability_rare",
+    "probability_common",
+  ]
+
+
 class TestSetsOfLabels:
   def test_threshold_and_separator_are_recorded(self, results):
     task = read_json(f"{results['sets']}/task.json")

@@ -44,6 +44,17 @@ class TestKind:
     assert kind.learned == {}
 
 
+class TestMetrics:
+  def test_losses_that_are_not_finite_are_told(self):
+    class Plain(kinds.Kind):
+      def scores(self, outputs):
+        return {}
+
+    losses = np.array([1.0, np.nan, np.inf], np.float32)
+    with pytest.raises(ValueError, match="losses of 2 of 3 examples .* diverged"):
+      Plain(["a"]).metrics({"per_example_loss": losses}, batch_size=2)
+
+
 class TestRowColumns:
   def test_single_texts(self):
     rows = [
