@@ -1,6 +1,6 @@
 """Scores of one text with many others, whose vectors are computed once.
 
-N candidates, S positions, H hidden size, C classes.
+N candidates, S positions, H hidden size, C classes; 1 of a task that gives a number.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_ja import checkpoint, encoder, heads, model_files, two_tower
+from bert_ja.tasks import kinds
 
 # Candidates compared at once; fewer where the vectors of all pieces are.
 _TEXTS, _TEXTS_OF_PIECES = 4096, 64
@@ -22,7 +23,7 @@ class PairScorer:
   scorer.score("寺を見る", candidates)  # float32 [2, C]
 
   Attributes:
-    labels: names of the C classes.
+    labels: names of the C classes; of numbers, their one name.
   """
 
   def __init__(
@@ -53,6 +54,9 @@ class PairScorer:
         "--pair_model=two_tower"
       )
     self.labels = list(files.task["labels"])
+    # Models from before kinds were recorded have one class for a pair.
+    self._kind = kinds.get(files.task.get("kind", "sentence"))(self.labels)
+    self._kind.learned = files.task.get("learned", {})
     pair = two_tower.PairOptions(settings["combination"], settings["attention_size"])
     self._encoder = encoder.Encoder(
       model_dir,
@@ -76,7 +80,7 @@ class PairScorer:
     missing = [name for name in variables if name not in loaded]
     if missing:
       raise ValueError(f"{files.init_checkpoint} lacks {missing[0]}")
-    self._probabilities = tf.function(self._compared, reduce_retracing=True)
+    self._scores = tf.function(self._compared, reduce_retracing=True)
 
   def encode(self, texts: Iterable[str]) -> np.ndarray:
     """Vectors of texts, for `score`, in their order.
@@ -99,14 +103,15 @@ class PairScorer:
     return padded
 
   def score(self, query: str, candidates: np.ndarray) -> np.ndarray:
-    """Probabilities of the classes of (query, candidate), the query being the first text.
+    """What the task predicts of (query, candidate), the query being the first text.
 
     Args:
       query: a text.
       candidates: what `encode` gave, all or some of its rows.
 
     Returns:
-      float32 [N, C].
+      float32 [N, C]: probabilities of the classes, each for itself where a pair may have
+      several; or numbers in the unit of the labels [N, 1].
 
     Raises:
       ValueError: the query is no string, or the candidates are no vectors of this model.
@@ -115,7 +120,7 @@ class PairScorer:
     of_query = tf.constant(self.encode([query]))
     most = _TEXTS_OF_PIECES if self._head.pair.of_pieces else _TEXTS
     parts = [
-      self._probabilities(
+      self._scores(
         of_query, tf.constant(candidates[start : start + most], tf.float32)
       ).numpy()
       for start in range(0, len(candidates), most)
@@ -139,7 +144,9 @@ class PairScorer:
 
   def _compared(self, of_query, candidates):
     of_queries = tf.repeat(of_query, tf.shape(candidates)[0], axis=0)
-    return tf.nn.softmax(self._head(of_queries, candidates))
+    predictions = self._kind.predictions(self._head(of_queries, candidates), {})
+    (scores,) = predictions.values()
+    return tf.reshape(scores, [-1, len(self.labels)])
 
 
 def _single(texts):

@@ -78,6 +78,35 @@ def test_cached_scores_equal_those_of_the_whole_model(combination, tmp_path):
   assert scorer.labels == LABELS
 
 
+def rescored(directory, **recorded):
+  """Scores of the candidates by the model there, as what is recorded of it says."""
+  path = directory / "task.json"
+  path.write_text(json.dumps(json.loads(path.read_text()) | recorded))
+  scorer = pair_scoring.PairScorer(str(directory))
+  return scorer.score(QUERY, scorer.encode(CANDIDATES))
+
+
+def test_of_several_labels_each_stands_for_itself(tmp_path):
+  write_model(tmp_path, "difference")
+  softmax = rescored(tmp_path)
+  found = rescored(tmp_path, kind="multi_label")
+  assert np.ptp(found.sum(axis=1)) > 0.01
+  odds = found / (1 - found)  # e to the power of the logits
+  expected = odds / odds.sum(axis=1, keepdims=True)
+  np.testing.assert_allclose(softmax, expected, rtol=1e-4)
+
+
+def test_numbers_are_in_the_unit_of_labels(tmp_path, monkeypatch):
+  monkeypatch.setattr(f"{__name__}.LABELS", ["stars"])
+  write_model(tmp_path, "difference")
+  scale = {"mean": 0.0, "deviation": 1.0}
+  plain = rescored(tmp_path, kind="regression", learned=scale)
+  assert plain.shape == (5, 1)
+  assert np.ptp(plain) > 0.01
+  found = rescored(tmp_path, learned={"mean": 50.0, "deviation": 8.0})
+  np.testing.assert_allclose(found, 50 + 8 * plain, rtol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def means(tmp_path_factory):
   directory = tmp_path_factory.mktemp("means")
