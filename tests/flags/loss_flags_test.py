@@ -43,7 +43,9 @@ def test_balanced_weights_need_a_label():
     read("--class_weights=balanced", kind=multi_label.MultiLabel("abc"), rows=rows)
 
 
-@pytest.mark.parametrize("given", ["1,2", "1,x,2", "1,-1,2", "1,nan,2", "1,inf,2", "1,2,3,4"])
+@pytest.mark.parametrize(
+  "given", ["1,2", "1,x,2", "1,-1,2", "1,nan,2", "1,inf,2", "1,2,3,4"]
+)
 def test_other_weights_are_told_with_the_labels(given):
   message = f"--class_weights={given}: .* 3 numbers from 0 on, for the labels a, b, c"
   with pytest.raises(ValueError, match=message):
