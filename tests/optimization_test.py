@@ -491,18 +491,18 @@ class TestTrajectoryOfTheOriginal:
       optimizer.apply_gradients(gradients, variables)
       return loss
 
-    losses, weights = [], {}
+    history, weights = [], {}
     for step in range(1, 13):
-      losses.append(float(update()))
+      history.append(float(update()))
       weights[step] = snapshot(variables)[0]
-    return stored, losses, weights, snapshot(variables, optimizer.state())
+    return stored, history, weights, snapshot(variables, optimizer.state())
 
   def assert_near(self, actual, expected, name):
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4, err_msg=name)
 
   def test_losses(self, trained):
-    stored, losses, _, _ = trained
-    self.assert_near(losses, stored["losses"], "losses")
+    stored, history, _, _ = trained
+    self.assert_near(history, stored["losses"], "losses")
 
   @pytest.mark.parametrize("step", [1, 3, 6, 12])
   def test_weights(self, trained, step):
