@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, heads, modeling, optimization
+from bert_ja import checkpoint, heads, losses, modeling, optimization
 
 
 def variables_of(**arrays):
