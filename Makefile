@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 	$(BIN)/python run_classifier.py --task_name=table --data_dir=samples/reviews \
 	  --model_dir=bert-ja-small --text_columns=text --label_column=label \
 	  --do_train --do_eval --do_predict --max_seq_length=64 \
-	  --learning_rate=3e-4 --num_train_epochs=10 --eval_steps=20 \
+	  --learning_rate=1e-4 --num_train_epochs=10 --eval_steps=20 \
 	  --output_dir=out/demo
 
 test: $(VENV)/installed
