@@ -182,14 +182,14 @@ def cached_features(
   settings = ("choices", _CACHE_FORMAT, max_seq_length, num_choices)
   rows = ((row.text, list(row.choices), row.label) for row in examples)
   key = feature_cache.content_key(tokenizer, settings, rows)
-  store = feature_cache.Store(output_file, key, cache_dir)
-  kept = store.reuse()
-  if kept:
-    logging.info("%d examples were converted before: %s", len(examples), kept)
-    return False
   arguments = (examples, label_list, num_choices, max_seq_length, tokenizer, progress)
-  store.fill(lambda: records.write_records(output_file, _convert(*arguments)))
-  return True
+  return feature_cache.convert_once(
+    len(examples),
+    key,
+    output_file,
+    cache_dir,
+    lambda: records.write_records(output_file, _convert(*arguments)),
+  )
 
 
 def _convert(

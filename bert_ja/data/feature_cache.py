@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from absl import logging
+
 from bert_ja import text_io
 
 
@@ -117,3 +119,31 @@ class Store:
     make()
     if self.key is not None:
       text_io.write_text(self._key_file, "\n".join(self._key_lines()) + "\n")
+
+
+def convert_once(
+  num_examples: int,
+  key: str | None,
+  output_file: str,
+  cache_dir: str | None,
+  convert: Callable[[], None],
+) -> bool:
+  """Calls `convert`, which writes `output_file`, unless its result is there already.
+
+  Args:
+    num_examples: for the log.
+    key: of `content_key`.
+    output_file: as a `Store` has it.
+    cache_dir: as a `Store` has it.
+    convert: writes the file.
+
+  Returns:
+    Whether examples were converted.
+  """
+  store = Store(output_file, key, cache_dir)
+  kept = store.reuse()
+  if kept:
+    logging.info("%d examples were converted before: %s", num_examples, kept)
+    return False
+  store.fill(convert)
+  return True

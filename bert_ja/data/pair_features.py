@@ -231,20 +231,18 @@ def cached_features(
   """
   settings = (_CACHE_FORMAT, max_seq_length, labels.of(label_list).key)
   key = feature_cache.content_key(tokenizer, settings, map(_key_row, examples))
-  store = feature_cache.Store(output_file, key, cache_dir)
   arguments = (label_list, max_seq_length, tokenizer)
-  kept = store.reuse()
-  if kept:
-    logging.info("%d examples were converted before: %s", len(examples), kept)
-    for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
-      convert_single_example(index, example, *arguments)
-    return False
 
   def convert():
     file_based_convert_examples_to_features(examples, *arguments, output_file, progress)
 
-  store.fill(convert)
-  return True
+  converted = feature_cache.convert_once(
+    len(examples), key, output_file, cache_dir, convert
+  )
+  if not converted:
+    for index, example in enumerate(examples[:_LOGGED_EXAMPLES]):
+      convert_single_example(index, example, *arguments)
+  return converted
 
 
 def _convert(examples, label_list, max_seq_length, tokenizer, progress=None):

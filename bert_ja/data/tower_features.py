@@ -7,8 +7,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from absl import logging
-
 from bert_ja.data import feature_cache, labels, pair_features, records
 
 # Part of the cache key: changes with what is stored for the same texts.
@@ -70,27 +68,21 @@ def cached_features(
   settings = ("two_tower", _CACHE_FORMAT, max_seq_length, key_of_labels)
   rows = ((row.text_a, row.text_b, row.label) for row in examples)
   key = feature_cache.content_key(tokenizer, settings, rows)
-  store = feature_cache.Store(output_file, key, cache_dir)
-  kept = store.reuse()
-  if kept:
-    logging.info("%d examples were converted before: %s", len(examples), kept)
-    return False
-  # A text that is empty has no pieces, but its two special ones.
-  texts = [
-    dataclasses.replace(example, text_a=text, text_b=None)
-    for example in examples
-    for text in (example.text_a, example.text_b)
-  ]
 
   def convert():
+    # A text that is empty has no pieces, but its two special ones.
+    texts = [
+      dataclasses.replace(example, text_a=text, text_b=None)
+      for example in examples
+      for text in (example.text_a, example.text_b)
+    ]
     features = pair_features.convert_examples_to_features(
       texts, label_list, max_seq_length, tokenizer, progress
     )
     both = zip(features[::2], features[1::2], strict=True)
     records.write_records(output_file, (_encode(*pair) for pair in both))
 
-  store.fill(convert)
-  return True
+  return feature_cache.convert_once(len(examples), key, output_file, cache_dir, convert)
 
 
 def _encode(first, second):
