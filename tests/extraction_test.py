@@ -123,9 +123,8 @@ class TestGoingOn:
   @pytest.mark.slow
   def test_with_20_000_lines_killed_thrice(self, wide_model_dir, tmp_path):
     texts = tmp_path / "texts.txt"
-    lines = [text for text in vector_model.texts(23_000) if isinstance(text, str)]
+    lines = [text for text in vector_model.texts(24_000) if isinstance(text, str)]
     texts.write_text("\n".join(lines[:20_000]) + "\n")
-    assert len(lines) > 19_500
     start_process(wide_model_dir, texts, tmp_path / "whole.npy", 1024).wait()
     output = tmp_path / "broken.npy"
     state = tmp_path / "broken.npy.part.json"
