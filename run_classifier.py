@@ -2,7 +2,7 @@
 
 from absl import flags, logging
 
-from bert_ja import frozen_encoder, job, lazy
+from bert_ja import frozen_encoder, job, lazy, text_io
 from bert_ja.flags import (
   command_line,
   data_flags,
@@ -306,9 +306,10 @@ class ClassifierJob(job.Job):
     results, outputs = self.estimator.evaluate(input_fn)
     if not self.estimator.is_chief:
       return []
-    return self.kind.write_evaluation(
-      FLAGS.output_dir, results, outputs, self.examples["eval"]
-    )
+    examples, directory = self.examples["eval"], self.output_path("eval")
+    paths = self.kind.write_evaluation(FLAGS.output_dir, results, outputs, examples)
+    text_io.makedirs(directory)
+    return paths + self.kind.write_rows(directory, examples, outputs, True)
 
   def predict(self):
     """Predicts the test set; returns the paths written."""

@@ -13,6 +13,7 @@ from bert_ja import text_io
 from bert_ja.flags import (
   data_flags,
   model_flags,
+  run_record,
   runtime_flags,
   tokenizer_flags,
   training_flags,
@@ -63,6 +64,8 @@ class TrainingJob:
     # The last thing that can be wrong: from here on files are written.
     self.estimator.prepare(flag_values.do_train)
     text_io.makedirs(flag_values.output_dir)
+    if self.estimator.is_chief:
+      run_record.write(flag_values.output_dir, flag_values)
 
   def read_model(self) -> None:
     """Reads the model's description."""
