@@ -56,7 +56,7 @@ _ROWS = (
   ),
   (
     "baselines+baseline_data",
-    "comparison+comparison_file+comparison_plan",
+    "comparison+comparison_file+comparison_plan+comparison_runs+comparison_tables",
     "pair_scoring",
     "reading",
   ),
@@ -93,6 +93,8 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.comparison",
   "bert_ja.comparison_file",
   "bert_ja.comparison_plan",
+  "bert_ja.comparison_runs",
+  "bert_ja.comparison_tables",
   "bert_ja.corpora",
   "bert_ja.data.choice_features",
   "bert_ja.data.feature_cache",
