@@ -4,9 +4,18 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from bert_ja import shipped_models, text_io
-from bert_ja.comparison_plan import DEFAULT_GRID, SCRIPTS, Model, Plan, safe_name
+from bert_ja.comparison_plan import (
+  DEFAULT_GRID,
+  SCRIPTS,
+  Model,
+  Plan,
+  Script,
+  safe_name,
+)
 
 _KEYS = (
   "script",
@@ -19,9 +28,11 @@ _KEYS = (
   "data",
   "models",
 )
-_MODEL_KEYS = ("name", "model_dir", "tokenizer", "suffix", "flags", "data")
-# Flags whose values are paths, which are relative to the comparison file.
-_IS_PATH = re.compile(r".*(_dir|_checkpoint|_module|(vocab|model|config|labels)_file)")
+_MODEL_KEYS = ("name", "model_dir", "tokenizer", "flags")
+# Flags whose values are paths, which are relative to the file.
+_IS_PATH = re.compile(
+  r".*(_dir|_checkpoint|_module|(vocab|model|config|labels|vectors)_file)"
+)
 
 
 def read(path: str) -> Plan:
@@ -31,189 +42,173 @@ def read(path: str) -> Plan:
     FileNotFoundError: it does not exist, or a file or directory that it names.
     ValueError: it is no TOML, or has a key or value that has no meaning here.
   """
-  try:
-    values = tomllib.loads(text_io.read_text(path))
-  except tomllib.TOMLDecodeError as error:
-    raise ValueError(f"{path}: not TOML: {error}") from None
-  return _Reader(path, values).plan()
+  return _ComparisonReader(path).plan()
 
 
-class _Reader:
-  """Checks values, and says where the wrong one stands."""
+class Reader:
+  """Checks the values of a file about runs, and says where the wrong one stands.
 
-  def __init__(self, path, values):
-    self._path, self._values = path, values
+  Attributes:
+    path: of the file.
+    values: its content.
+    script: what its runs run; the reader of a kind of file sets it.
+    own_flags: what is to be said of a flag that the runs get by themselves.
+  """
+
+  script: Script
+  own_flags: str
+
+  def __init__(self, path: str):
+    """Reads the file.
+
+    Raises:
+      FileNotFoundError: it does not exist.
+      ValueError: it is no TOML.
+    """
+    self.path = path
+    try:
+      self.values = tomllib.loads(text_io.read_text(path))
+    except tomllib.TOMLDecodeError as error:
+      raise ValueError(f"{path}: not TOML: {error}") from None
     self._base = os.path.dirname(os.path.abspath(path))
 
-  def plan(self):
-    values = self._values
-    self._check_keys(values, _KEYS, "")
-    self._script = script = self._read_script()
-    flags = self._flags(values, "")
-    data, rcqa_file = self._data(values, "")
-    columns = self._columns()
-    metric = self._get(values, "metric", str, f"eval_{columns[0][0]}")
-    test = self._get(values, "test", bool, True)
-    plan = Plan(
-      path=self._path,
-      script=script,
-      metric=metric.removeprefix("eval_"),
-      columns=columns,
-      seeds=self._seeds(),
-      flags=flags,
-      grid=self._grid(flags),
-      models=self._models(data),
-      test=test,
-      rcqa_file=rcqa_file,
-    )
-    for model in plan.models:
-      self._check_model(plan, model)
-    return plan
+  # --- Parts of a plan ----------------------------------------------------------------
 
-  def _read_script(self):
-    name = self._get(self._values, "script", str)
-    if name not in SCRIPTS:
-      raise self._error(
-        "script", f"expected {' or '.join(map(repr, SCRIPTS))}, found {name!r}"
-      )
-    return SCRIPTS[name]
-
-  def _columns(self):
-    columns = self._get(self._values, "columns", list, None)
+  def column_names(self) -> tuple[str, ...] | None:
+    """The metrics to show, without the prefix `eval_`; None leaves the default."""
+    columns = self.get(self.values, "columns", list, None)
     if columns is None:
-      return self._script.columns
+      return None
     if not columns or not all(isinstance(name, str) for name in columns):
-      raise self._error("columns", f"expected names of metrics, found {columns}")
-    return (tuple(name.removeprefix("eval_") for name in columns),)
+      raise self.error("columns", f"expected names of metrics, found {columns}")
+    return tuple(name.removeprefix("eval_") for name in columns)
 
-  def _seeds(self):
-    seeds = self._get(self._values, "seeds", list, [None])
+  def metric(self, default: str) -> str:
+    """The metric that chooses, without the prefix."""
+    return self.get(self.values, "metric", str, default).removeprefix("eval_")
+
+  def seeds(self) -> tuple[int | None, ...]:
+    """The seeds, each once; (None,) without any."""
+    seeds = self.get(self.values, "seeds", list, [None])
     if not seeds or (
       seeds != [None] and not all(type(seed) is int and seed >= 0 for seed in seeds)
     ):
-      raise self._error("seeds", f"expected whole numbers from 0 on, found {seeds}")
+      raise self.error("seeds", f"expected whole numbers from 0 on, found {seeds}")
     return tuple(dict.fromkeys(seeds))
 
-  def _flags(self, table, place):
-    """A [flags] table with its paths resolved."""
-    place = f"{place}flags"
-    flags = self._get(table, "flags", dict, {}, place)
+  def flags(self, table: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The script's flags in a table, paths resolved."""
+    flags = self.get(table, "flags", dict, {}, f"{place}flags")
     return {
-      name: self._flag(f"{place}.{name}", name, value) for name, value in flags.items()
+      name: self._script_flag(f"{place}flags.{name}", name, value)
+      for name, value in flags.items()
     }
 
-  def _flag(self, place, name, value):
-    """A flag's value, hashable, paths resolved."""
-    script = self._script
+  def _script_flag(self, place, name, value):
+    script = self.script
     own = {*script.train_flags, *script.test_flags, *script.train_data}
     own |= {*script.test_data, "output_dir", "model_dir"}
-    if "seeds" in self._values:
+    if "seeds" in self.values:
       own.add("seed")
     if name in own:
-      raise self._error(
-        place,
-        "the comparison gives this flag itself; what it takes are [data], seeds and "
-        "the models' model_dir",
-      )
+      raise self.error(place, self.own_flags)
+    return self.flag(place, name, value)
+
+  def flag(self, place: str, name: str, value: Any) -> Any:
+    """Any flag's value, hashable, paths resolved."""
     if not _is_flag_value(value):
-      raise self._error(
+      raise self.error(
         place, f"expected a text, number, truth value or a list, found {value!r}"
       )
-    if isinstance(value, str) and _IS_PATH.fullmatch(name):
-      return self._resolve(place, value, must_exist=name != "cache_dir")
-    return tuple(value) if isinstance(value, list) else value
+    is_list = isinstance(value, list)
+    if _IS_PATH.fullmatch(name):
+      value = [
+        self.resolve(place, part, must_exist=name != "cache_dir")
+        if isinstance(part, str)
+        else part
+        for part in (value if is_list else [value])
+      ]
+      return tuple(value) if is_list else value[0]
+    return tuple(value) if is_list else value
 
-  def _grid(self, flags):
-    grid = self._get(self._values, "grid", dict, None)
+  def grid(
+    self, flags: Mapping[str, Any], default: Mapping[str, Sequence[Any]]
+  ) -> dict[str, tuple[Any, ...]]:
+    """The flags to vary; of the default those that `flags` does not fix."""
+    grid = self.get(self.values, "grid", dict, None)
     if grid is None:
-      # A common flag fixes what the grid would vary.
-      return {name: v for name, v in DEFAULT_GRID.items() if name not in flags}
+      return {name: values for name, values in default.items() if name not in flags}
     return {name: self._choices(name, values, flags) for name, values in grid.items()}
 
   def _choices(self, name, values, flags):
     place = f"grid.{name}"
     if not isinstance(values, list) or not values:
-      raise self._error(place, f"expected a list of values, found {values!r}")
+      raise self.error(place, f"expected a list of values, found {values!r}")
     if name in flags:
-      raise self._error(place, "this flag is in [flags] too; leave one out")
-    choices = tuple(self._flag(place, name, value) for value in values)
+      raise self.error(place, "this flag is in [flags] too; leave one out")
+    choices = tuple(self._script_flag(place, name, value) for value in values)
     if len(set(map(safe_name, choices))) < len(choices):
-      raise self._error(place, f"two values give one directory name: {values}")
+      raise self.error(place, f"two values give one directory name: {values}")
     return choices
 
-  def _data(self, table, place):
-    """([data] with its paths resolved, rcqa_file)."""
-    place, script = f"{place}data", self._script
-    data = dict(self._get(table, "data", dict, {}, place))
-    known = {*script.train_data.values(), *script.test_data.values()}
-    if "train" in known and place == "data":
-      known.add("rcqa_file")
-    self._check_keys(data, sorted(known), f"{place}.")
-    for key in data:
-      value = self._get(data, key, str, place=f"{place}.{key}")
-      if key in (*script.data_paths, "rcqa_file"):
-        data[key] = self._resolve(f"{place}.{key}", value)
-    rcqa_file = data.pop("rcqa_file", None)
-    if rcqa_file and data:
-      raise self._error(
-        f"{place}.{next(iter(data))}", "rcqa_file gives all sets; leave one out"
-      )
-    return data, rcqa_file
+  def data(self, values: Mapping[str, Any], place: str) -> dict[str, str]:
+    """Data of the script, paths resolved."""
+    found = {}
+    for key in values:
+      value = self.get(values, key, str, place=f"{place}{key}")
+      is_path = key in (*self.script.data_paths, "rcqa_file")
+      found[key] = self.resolve(f"{place}{key}", value) if is_path else value
+    return found
 
-  def _models(self, common_data):
-    tables = self._get(self._values, "models", list)
+  def models(self, more_keys: Sequence[str] = ()) -> Iterator[tuple[str, dict, Model]]:
+    """(place, table, Model without data) of each of [[models]]."""
+    for place, table, name, directory in self.named(
+      "models", (*_MODEL_KEYS, *more_keys)
+    ):
+      flags = self.flags(table, place)
+      if "model_dir" in table:
+        model_dir = self.get(table, "model_dir", str, place=f"{place}model_dir")
+        flags = {"model_dir": self.resolve(f"{place}model_dir", model_dir), **flags}
+      if "tokenizer" in table:
+        tokenizer = self.get(table, "tokenizer", str, place=f"{place}tokenizer")
+        flags["tokenizer"] = tokenizer
+      yield place, table, Model(name, directory, flags, {}, "text")
+
+  def named(
+    self, key: str, known: Sequence[str]
+  ) -> Iterator[tuple[str, dict[str, Any], str, str]]:
+    """(place, table, name, directory) of each [[key]]; their directories differ."""
+    tables = self.get(self.values, key, list)
     if not tables or not all(isinstance(table, dict) for table in tables):
-      raise self._error("models", "expected one or more [[models]]")
-    models, names = [], {}
+      raise self.error(key, f"expected one or more [[{key}]]")
+    places = {}
     for number, table in enumerate(tables, 1):
-      place = f"models[{number}]."
-      self._check_keys(table, _MODEL_KEYS, place)
-      name = self._get(table, "name", str, place=f"{place}name")
+      place = f"{key}[{number}]."
+      self.check_keys(table, known, place)
+      name = self.get(table, "name", str, place=f"{place}name")
       directory = safe_name(name)
       if not directory.strip("._"):
-        raise self._error(f"{place}name", f"{name!r} cannot name a directory")
-      if directory in names:
-        raise self._error(
-          f"{place}name", f"{name!r} is too near to that of {names[directory]}"
+        raise self.error(f"{place}name", f"{name!r} cannot name a directory")
+      if directory in places:
+        raise self.error(
+          f"{place}name", f"{name!r} is too near to that of {places[directory]}"
         )
-      names[directory] = place[:-1]
-      flags = self._flags(table, place)
-      if "model_dir" in table:
-        model_dir = self._get(table, "model_dir", str, place=f"{place}model_dir")
-        flags = {"model_dir": self._resolve(f"{place}model_dir", model_dir), **flags}
-      if "tokenizer" in table:
-        flags["tokenizer"] = self._get(
-          table, "tokenizer", str, place=f"{place}tokenizer"
-        )
-      data, _ = self._data(table, place)
-      suffix = self._get(table, "suffix", str, "text", f"{place}suffix")
-      models.append(Model(name, directory, flags, {**common_data, **data}, suffix))
-    return tuple(models)
+      places[directory] = place[:-1]
+      yield place, table, name, directory
 
-  def _check_model(self, plan, model):
+  def check_model(self, plan: Plan, model: Model) -> None:
     """Checks what needs the common part and the model's own."""
     place = f"model {model.name!r}"
-    flags = {**plan.flags, **model.flags}
-    if not {"model_dir", "bert_config_file"} & set(flags):
-      raise self._error(place, "give its model_dir")
+    if not {"model_dir", "bert_config_file"} & {*plan.flags, *model.flags}:
+      raise self.error(place, "give its model_dir")
     both = sorted(set(plan.grid) & set(model.flags))
     if both:
-      raise self._error(place, f"its flag {both[0]} is in the grid too; leave one out")
-    if plan.rcqa_file:
-      if model.data:
-        raise self._error(place, "rcqa_file gives all sets; leave its data out")
-      return
-    required = [*plan.script.required]
-    if plan.test and "test" in plan.script.data_paths:
-      required.append("test")
-    for key in required:
-      if key not in model.data:
-        hint = ", or write test = false" if key == "test" else ""
-        raise self._error(place, f"[data] lacks {key}{hint}")
-    if model.suffix != "text":
-      raise self._error(place, "suffix is for data that rcqa_file gives")
+      raise self.error(place, f"its flag {both[0]} is in the grid too; leave one out")
 
-  def _resolve(self, place, value, must_exist=True):
+  # --- Values -------------------------------------------------------------------------
+
+  def resolve(self, place: str, value: str, must_exist: bool = True) -> str:
+    """A path, relative to the file, as an absolute one."""
     if text_io.is_remote(value):
       return value
     path = os.path.normpath(os.path.join(self._base, value))
@@ -221,26 +216,121 @@ class _Reader:
       return shipped_models.resolve(value)
     # A TF1 checkpoint is named by the prefix of its files.
     if must_exist and not (os.path.exists(path) or os.path.exists(f"{path}.index")):
-      raise FileNotFoundError(f"{self._path}: {place}: {path} does not exist")
+      raise FileNotFoundError(f"{self.path}: {place}: {path} does not exist")
     return path
 
-  def _get(self, table, key, kind, default=..., place=None):
+  def get(
+    self,
+    table: Mapping[str, Any],
+    key: str,
+    kind: type,
+    default: Any = ...,
+    place: str | None = None,
+  ) -> Any:
+    """A value of a kind; an error where it is missing, unless there is a default."""
     value = table.get(key, default)
     if value is ...:
-      raise self._error(place or key, f"is missing; give {_KINDS[kind]}")
+      raise self.error(place or key, f"is missing; give {_KINDS[kind]}")
     if value is default or (type(value) is kind):
       return value
-    raise self._error(place or key, f"expected {_KINDS[kind]}, found {value!r}")
+    raise self.error(place or key, f"expected {_KINDS[kind]}, found {value!r}")
 
-  def _check_keys(self, table, known, place):
+  def check_keys(
+    self, table: Mapping[str, Any], known: Sequence[str], place: str
+  ) -> None:
+    """Checks that all keys of a table have a meaning."""
     for key in table:
       if key not in known:
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise self._error(f"{place}{key}", f"there is no such key; {hint}")
+        raise self.error(
+          f"{place}{key}", f"there is no such key; {nearest(key, known)}"
+        )
 
-  def _error(self, place, message):
-    return ValueError(f"{self._path}: {place}: {message}")
+  def error(self, place: str, message: str) -> ValueError:
+    """What is to be raised about a place."""
+    return ValueError(f"{self.path}: {place}: {message}")
+
+
+class _ComparisonReader(Reader):
+  own_flags = (
+    "the comparison gives this flag itself; what it takes are [data], seeds and the "
+    "models' model_dir"
+  )
+
+  def plan(self):
+    self.check_keys(self.values, _KEYS, "")
+    self.script = self._read_script()
+    flags = self.flags(self.values, "")
+    data, rcqa_file = self._data(self.values, "")
+    names = self.column_names()
+    columns = self.script.columns if names is None else (names,)
+    plan = Plan(
+      path=self.path,
+      script=self.script,
+      metric=self.metric(columns[0][0]),
+      columns=columns,
+      seeds=self.seeds(),
+      flags=flags,
+      grid=self.grid(flags, DEFAULT_GRID),
+      models=tuple(self._models_with(data)),
+      test=self.get(self.values, "test", bool, True),
+      rcqa_file=rcqa_file,
+    )
+    for model in plan.models:
+      self.check_model(plan, model)
+      self._check_data(plan, model)
+    return plan
+
+  def _read_script(self):
+    name = self.get(self.values, "script", str)
+    if name not in SCRIPTS:
+      raise self.error(
+        "script", f"expected {' or '.join(map(repr, SCRIPTS))}, found {name!r}"
+      )
+    return SCRIPTS[name]
+
+  def _data(self, table, place):
+    """([data] with its paths resolved, rcqa_file)."""
+    place, script = f"{place}data", self.script
+    values = self.get(table, "data", dict, {}, place)
+    known = {*script.train_data.values(), *script.test_data.values()}
+    if "train" in known and place == "data":
+      known.add("rcqa_file")
+    self.check_keys(values, sorted(known), f"{place}.")
+    data = self.data(values, f"{place}.")
+    rcqa_file = data.pop("rcqa_file", None)
+    if rcqa_file and data:
+      raise self.error(
+        f"{place}.{next(iter(data))}", "rcqa_file gives all sets; leave one out"
+      )
+    return data, rcqa_file
+
+  def _models_with(self, common_data):
+    for place, table, model in self.models(("suffix", "data")):
+      data = {**common_data, **self._data(table, place)[0]}
+      suffix = self.get(table, "suffix", str, model.suffix, f"{place}suffix")
+      yield Model(model.name, model.directory, model.flags, data, suffix)
+
+  def _check_data(self, plan, model):
+    place = f"model {model.name!r}"
+    if plan.rcqa_file:
+      if model.data:
+        raise self.error(place, "rcqa_file gives all sets; leave its data out")
+      return
+    required = [*plan.script.required]
+    if plan.test and "test" in plan.script.data_paths:
+      required.append("test")
+    for key in required:
+      if key not in model.data:
+        hint = ", or write test = false" if key == "test" else ""
+        raise self.error(place, f"[data] lacks {key}{hint}")
+    if model.suffix != "text":
+      raise self.error(place, "suffix is for data that rcqa_file gives")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+  """A hint for a misspelt name: the nearest that is known, or all."""
+  near = difflib.get_close_matches(name, known, n=1)
+  return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 _KINDS = {

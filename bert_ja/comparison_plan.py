@@ -187,7 +187,7 @@ class Plan:
     run = run_state.Run(
       name,
       tuple(program),
-      _arguments(arguments),
+      command_arguments(arguments),
       directory,
       os.path.join(directory, "metrics.json"),
     )
@@ -210,7 +210,7 @@ class Plan:
     return run_state.Run(
       os.path.join(trial.run.name, "test"),
       trial.run.program,
-      _arguments(arguments),
+      command_arguments(arguments),
       directory,
       os.path.join(directory, self.script.test_result),
     )
@@ -220,7 +220,8 @@ def _data_flags(flags, model):
   return {flag: model.data[key] for flag, key in flags.items() if key in model.data}
 
 
-def _arguments(flags):
+def command_arguments(flags: Mapping[str, Any]) -> tuple[str, ...]:
+  """Flags as arguments of a command line."""
   return tuple(f"--{name}={_text(value)}" for name, value in flags.items())
 
 
