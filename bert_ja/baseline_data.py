@@ -1,6 +1,6 @@
 """What baselines are trained and scored on: a task's rows, and vectors from outside.
 
-R rows, C classes, D numbers of a vector.
+R rows, D numbers of a vector.
 """
 
 import dataclasses
@@ -11,7 +11,11 @@ import numpy as np
 from absl import logging
 
 from bert_ja import text_io
-from bert_ja.data import labels
+from bert_ja.data import choice_features
+from bert_ja.tasks import kinds
+
+# Kinds of tasks that there are baselines for.
+KINDS = ("sentence", "choice", "regression")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +23,13 @@ class Data:
   """A task's rows.
 
   Attributes:
-    label_list: C labels.
-    examples: `InputExample`s of "train", and of "dev" and "test" if they are scored.
+    kind_name: one of `KINDS`.
+    kind: what is predicted; it has learned what there is to learn of the train set.
+    examples: rows of "train", and of "dev" and "test" if they are scored.
   """
 
-  label_list: list[str]
+  kind_name: str
+  kind: kinds.Kind
   examples: dict[str, list[Any]]
 
   @property
@@ -32,21 +38,37 @@ class Data:
     return [name for name in self.examples if name != "train"]
 
   def label_ids(self, name: str) -> np.ndarray:
-    """Int [R] of a set.
+    """[R] of a set: places of classes or choices, or numbers."""
+    return np.array(self.kind.labels.values(self.examples[name]))
 
-    Raises:
-      ValueError: a label is not in the list.
-    """
-    return np.array(labels.of(self.label_list).values(self.examples[name]))
+  @property
+  def are_pairs(self) -> bool:
+    """Whether rows have two texts; one makes all of them pairs."""
+    return any(
+      second
+      for rows in self.examples.values()
+      for row in rows
+      for _, second in _texts(row)
+    )
 
   def columns(self) -> dict[str, list[list[str]]]:
-    """Of each set the first texts, and of pairs the second: one makes all rows pairs."""
-    pairs = any(row.text_b for rows in self.examples.values() for row in rows)
-    return {
-      name: [[row.text_a for row in rows]]
-      + ([[row.text_b or "" for row in rows]] if pairs else [])
-      for name, rows in self.examples.items()
-    }
+    """Of each set the first texts, and of pairs the second.
+
+    Of choices each one is a pair: the row's text, and the choice.
+    """
+    sides = (0, 1) if self.are_pairs else (0,)
+    found = {}
+    for name, rows in self.examples.items():
+      pairs = [pair for row in rows for pair in _texts(row)]
+      found[name] = [[pair[side] for pair in pairs] for side in sides]
+    return found
+
+
+def _texts(row):
+  """(first, second) of a row's pairs; the second of a single text is empty."""
+  if isinstance(row, choice_features.ChoiceExample):
+    return [(row.text, choice) for choice in row.choices if choice]
+  return [(row.text_a, row.text_b or "")]
 
 
 def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
@@ -59,16 +81,16 @@ def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
 
   Raises:
     FileNotFoundError: the train set or a required one is missing.
-    ValueError: the task's rows have no label each, there is nothing to score, or a
-      label is not in the list.
+    ValueError: there are no baselines for this kind of task, there is nothing to score,
+      or a row is wrong.
   """
-  if processor.kind != "sentence":
+  if processor.kind not in KINDS:
     raise ValueError(
-      "baselines are for tasks with one label for each row; this task's kind is "
+      f"there are baselines for tasks of the kinds {', '.join(KINDS)}; this task's is "
       f"{processor.kind!r}, choose another --task_name"
     )
   examples = {"train": processor.get_train_examples(data_dir)}
-  label_list = list(processor.get_labels())
+  kind = kinds.get(processor.kind)(processor.get_labels(), **processor.kind_options)
   readers = {"dev": processor.get_dev_examples}
   if processor.test_labels_are_known:
     readers["test"] = processor.get_test_examples
@@ -91,10 +113,10 @@ def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
       f"--data_dir={data_dir} has neither a dev nor a test set with labels; baselines "
       "need one to be scored on"
     )
-  data = Data(label_list, examples)
-  for name in examples:
-    data.label_ids(name)
-  return data
+  for rows in examples.values():
+    kind.check(rows)
+  kind.learn(examples["train"])
+  return Data(processor.kind, kind, examples)
 
 
 def read_vectors(paths: Sequence[str], data: Data) -> dict[str, np.ndarray]:

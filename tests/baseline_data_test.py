@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bert_ja import baseline_data
-from bert_ja.tasks import base
+from bert_ja.data import choice_features
+from bert_ja.tasks import base, sentence
 
 LABELS = ["dull", "fine", "good"]
 
@@ -23,7 +24,9 @@ class TestVectors:
   def data(self):
     sizes = {"train": 48, "dev": 20, "test": 24}
     return baseline_data.Data(
-      LABELS, {name: examples("a" * n, ["fine"] * n) for name, n in sizes.items()}
+      "sentence",
+      sentence.Sentence(LABELS),
+      {name: examples("a" * n, ["fine"] * n) for name, n in sizes.items()},
     )
 
   @pytest.fixture
@@ -103,6 +106,7 @@ class TestData:
 
     return types.SimpleNamespace(
       kind=sets.get("kind", "sentence"),
+      kind_options={},
       get_labels=lambda: LABELS,
       test_labels_are_known=sets.get("known", True),
       **{f"get_{split}_examples": reader(split) for split in ("train", "dev", "test")},
@@ -134,11 +138,36 @@ class TestData:
     with pytest.raises(FileNotFoundError, match="no dev in d"):
       baseline_data.read(processor, "d", required=["dev"])
 
-  def test_another_kind_of_task(self):
-    processor = self.processor(train=self.ROWS, dev=self.ROWS, kind="regression")
-    message = "one label for each row; this task's kind is 'regression', choose"
+  @pytest.mark.parametrize("kind", ["token", "multi_label"])
+  def test_another_kind_of_task(self, kind):
+    processor = self.processor(train=self.ROWS, dev=self.ROWS, kind=kind)
+    message = f"the kinds sentence, choice, regression; this task's is {kind!r}, choose"
     with pytest.raises(ValueError, match=message):
       baseline_data.read(processor, "d")
+
+  def test_numbers_are_scored_in_the_unit_of_the_train_set(self):
+    sets = {"train": (["a", "b"], ["1", "5"]), "dev": (["a"], ["2"])}
+    found = baseline_data.read(self.processor(kind="regression", **sets), "d")
+    assert found.kind.learned == {"mean": 3, "deviation": 2}
+    assert found.label_ids("dev").tolist() == [2]
+    sets["dev"] = (["a"], ["many"])
+    with pytest.raises(ValueError, match="dev-0: expected a number as label, found 'm"):
+      baseline_data.read(self.processor(kind="regression", **sets), "d")
+
+  def test_choices_are_pairs_of_the_text_and_one_of_them(self):
+    rows = [
+      choice_features.ChoiceExample("1", "who", ["a", "", "b"], 2),
+      choice_features.ChoiceExample("2", "what", ["c"], 0),
+    ]
+    processor = self.processor(kind="choice")
+    processor.get_train_examples = lambda data_dir: rows
+    processor.get_dev_examples = lambda data_dir: rows[1:]
+    found = baseline_data.read(processor, "d")
+    assert found.kind.num_choices == 3
+    assert found.columns() == {
+      "train": [["who", "who", "what"], ["a", "b", "c"]],
+      "dev": [["what"], ["c"]],
+    }
 
   def test_a_label_that_is_not_known(self):
     processor = self.processor(train=self.ROWS, dev=(["a"], ["bad"]))

@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn import (
   ensemble,
   feature_extraction,
@@ -14,8 +13,8 @@ from sklearn import (
   neural_network,
 )
 
-from bert_ja import baseline_data, baselines, figures
-from bert_ja.tasks import base
+from bert_ja import baseline_data, baseline_features, baselines, figures
+from bert_ja.tasks import base, sentence
 
 LABELS = ["dull", "fine", "good"]
 
@@ -47,7 +46,9 @@ def examples(texts, labels, split="train"):
 def data_of(**sets):
   """`Data` of sets that are (texts, labels)."""
   return baseline_data.Data(
-    LABELS, {split: examples(*rows, split) for split, rows in sets.items()}
+    "sentence",
+    sentence.Sentence(LABELS),
+    {split: examples(*rows, split) for split, rows in sets.items()},
   )
 
 
@@ -143,21 +144,15 @@ class TestTfidf:
 
   def test_boosting_takes_750_words(self, monkeypatch, data, tmp_path):
     asked = {}
-    whole = baselines.tfidf
+    whole = baseline_features.tfidf
 
     def spy(words, max_features):
       asked[len(asked)] = max_features
       return whole(words, max_features)
 
-    monkeypatch.setattr(baselines, "tfidf", spy)
+    monkeypatch.setattr(baseline_features, "tfidf", spy)
     run(["tfidf_logistic", "tfidf_boosting"], data, tmp_path, num_estimators=1)
     assert asked == {0: None, 1: 750}
-
-  def test_scored_rows_tell_nothing_of_frequencies(self):
-    words = {"train": [[["a", "b"], ["a"]]], "dev": [[["b", "c"], []]]}
-    found = baselines.tfidf(words)
-    # c is not in the train set, b alone is left.
-    np.testing.assert_allclose(found["dev"].toarray(), [[0, 1], [0, 0]])
 
   def test_no_words(self, tmp_path):
     data = data_of(train=([" ", ""], ["dull", "good"]), dev=(["a"], ["good"]))
@@ -166,14 +161,6 @@ class TestTfidf:
 
 
 class TestPairs:
-  def test_are_two_texts_their_difference_and_product(self):
-    first, second = np.array([[1.0, 2], [3, -1]]), np.array([[2.0, 2], [-1, 5]])
-    expected = [[1, 2, 2, 2, 1, 0, 2, 4], [3, -1, -1, 5, 4, 6, -3, -5]]
-    np.testing.assert_array_equal(baselines.combine(first, second), expected)
-    found = baselines.combine(sparse.csr_matrix(first), sparse.csr_matrix(second))
-    assert sparse.issparse(found)
-    np.testing.assert_array_equal(found.toarray(), expected)
-
   def test_likeness_is_learned(self, tmp_path):
     # Each text by itself says nothing: what tells is whether a pair's are the same.
     def rows(count, seed):

@@ -55,7 +55,7 @@ _ROWS = (
     "encoder+vectors+pooling+extraction",
   ),
   (
-    "baselines+baseline_data",
+    "baselines+baseline_data+baseline_features+baseline_learners",
     "comparison+comparison_file+comparison_plan+comparison_runs+comparison_tables",
     "pair_scoring",
     "reading",
@@ -88,6 +88,8 @@ _FILES = sorted([*_ROOT.glob("*.py"), *_ROOT.glob("bert_ja/**/*.py")])
 _WITHOUT_TENSORFLOW = (
   "bert_ja.__main__",
   "bert_ja.baseline_data",
+  "bert_ja.baseline_features",
+  "bert_ja.baseline_learners",
   "bert_ja.baselines",
   "bert_ja.commands",
   "bert_ja.comparison",

@@ -1,4 +1,4 @@
-"""Train and score simple classifiers that a model has to beat.
+"""Train and score simple learners that a model has to beat.
 
     bert-ja baselines --task_name=livedoor --data_dir=livedoor --output_dir=out/baselines
 
@@ -21,16 +21,20 @@ from bert_ja.flags import (
 
 FLAGS = flags.FLAGS
 
-# Baseline -> the flag that it needs. The library has the names too, and loading it
-# would make --help slow.
+# For each kind of task: baseline -> the flag that it needs. The library has the names
+# too, and loading it would make --help slow.
 _NEEDS = {
-  "majority": None,
-  "tfidf_logistic": None,
-  "tfidf_boosting": None,
-  "encoder_logistic": "model_dir",
-  "vectors_logistic": "vectors_file",
-  "vectors_mlp": "vectors_file",
-  "vectors_boosting": "vectors_file",
+  "sentence": {
+    "majority": None,
+    "tfidf_logistic": None,
+    "tfidf_boosting": None,
+    "encoder_logistic": "model_dir",
+    "vectors_logistic": "vectors_file",
+    "vectors_mlp": "vectors_file",
+    "vectors_boosting": "vectors_file",
+  },
+  "choice": {"majority": None, "tfidf_cosine": None, "tfidf_logistic": None},
+  "regression": {"mean": None, "tfidf_cosine": None, "tfidf_ridge": None},
 }
 
 
@@ -43,9 +47,11 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_list(
     "baselines",
     None,
-    f"Some of {', '.join(_NEEDS)}; by default all for which there is input: "
-    "encoder_logistic takes the vectors of --model_dir, vectors_... those of "
-    "--vectors_file.",
+    "By default all for which there is input. For classes some of "
+    f"{', '.join(_NEEDS['sentence'])}: encoder_logistic takes the vectors of "
+    "--model_dir, vectors_... those of --vectors_file. For multiple choice "
+    f"{', '.join(_NEEDS['choice'])}; for numbers {', '.join(_NEEDS['regression'])}, the "
+    "second if rows have two texts.",
     flag_values,
   )
   flags.DEFINE_enum(
@@ -60,7 +66,7 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "max_features",
     None,
     "TF-IDF: the most frequent words that count; by default 750 for gradient boosting, "
-    "all for logistic regression.",
+    "all for the others.",
     1,
     flag_values=flag_values,
   )
@@ -91,12 +97,12 @@ def main(argv: Sequence[str]) -> None:
   """Reads the data, trains, writes the results and shows the summary."""
   del argv
   command_line.require(FLAGS, "task_name", "data_dir", "output_dir")
-  names = choose()
   from bert_ja import baseline_data, baselines
 
   given = [split for split in ("dev", "test") if FLAGS[f"{split}_file"].value]
   processor = task_flags.get_processor(None, FLAGS)
   data = baseline_data.read(processor, FLAGS.data_dir, given)
+  names = choose(data)
   inputs = baselines.Inputs(
     words=front_ends.words_of(FLAGS.tokenizer) if _any(names, "tfidf") else None,
     encode=create_encoder().encode if _any(names, "encoder") else None,
@@ -109,33 +115,40 @@ def main(argv: Sequence[str]) -> None:
   print(baselines.summary_table(results), end="", flush=True)
 
 
-def choose() -> list[str]:
+def choose(data: Any) -> list[str]:
   """The baselines to train.
+
+  Args:
+    data: the `baseline_data.Data` of the task.
 
   Raises:
     ValueError: one is not known, is named twice or lacks its input; or input is given
       for one that is not named.
   """
-  names = FLAGS.baselines
-  has_input = {
-    name: flag is None or bool(FLAGS[flag].value) for name, flag in _NEEDS.items()
-  }
-  if not names:
-    return [name for name in _NEEDS if has_input[name]]
+  needs = _NEEDS[data.kind_name]
+  lacking = [name for name, flag in needs.items() if flag and not FLAGS[flag].value]
+  names = FLAGS.baselines or [
+    name
+    for name in needs
+    if name not in lacking and (name != "tfidf_cosine" or data.are_pairs)
+  ]
   for place, name in enumerate(names):
-    if name not in _NEEDS or name in names[:place]:
-      fault = "is named twice" if name in _NEEDS else "is not known"
+    if name not in needs or name in names[:place]:
+      fault = "is named twice" if name in needs else "is not known"
       raise ValueError(
-        f"--baselines: {name!r} {fault}; expected some of {', '.join(_NEEDS)}"
+        f"--baselines: {name!r} {fault}; expected some of {', '.join(needs)}"
       )
-    if not has_input[name]:
-      raise ValueError(f"--baselines: {name} needs --{_NEEDS[name]}")
-  for flag in dict.fromkeys(filter(None, _NEEDS.values())):
-    users = [name for name, needed in _NEEDS.items() if needed == flag]
+    if name in lacking:
+      raise ValueError(f"--baselines: {name} needs --{needs[name]}")
+  for flag in ("model_dir", "vectors_file"):
+    users = [name for name, needed in needs.items() if needed == flag]
     if FLAGS[flag].value and not set(users) & set(names):
       raise ValueError(
         f"--{flag} is for {' or '.join(users)}, of which --baselines={','.join(names)} "
         "names none; name one there or leave the flag out"
+        if users
+        else f"--{flag}: no baseline of this kind of task ({data.kind_name}) takes it; "
+        "leave the flag out"
       )
   return list(names)
 

@@ -9,8 +9,7 @@ import pytest
 from absl import flags
 
 import bert_ja
-from bert_ja import baselines as library
-from bert_ja import figures
+from bert_ja import baseline_data, baseline_learners, figures
 from bert_ja.commands import baselines
 from tests import vector_model
 
@@ -121,6 +120,49 @@ def test_pairs_by_column(run, data_dir, tmp_path):
   assert scores_of(tmp_path, "tfidf_boosting")["accuracy"] == 1
 
 
+def test_numbers_have_baselines_of_their_own(run, data_dir, tmp_path):
+  header = "text_a\ttext_b\tlabel"
+  same = [("w1 w2", "w1 w2", "5"), ("w3 w4", "w3 w5", "3"), ("w6 w7", "w8 w9", "1")]
+  for split in ("train", "dev", "test"):
+    write_table(data_dir, split, same * 2, header)
+  printed = run("--task_name=regression")
+  assert names_of(printed) == ["mean", "tfidf_cosine", "tfidf_ridge"]
+  assert "test Pearson" in printed and "dev Spearman" in printed
+  assert scores_of(tmp_path, "mean")["pearson"] == 0
+  assert scores_of(tmp_path, "tfidf_cosine")["pearson"] > 0.9
+
+
+def test_single_texts_are_not_compared(run, data_dir):
+  for split in ("train", "dev", "test"):
+    write_table(data_dir, split, [("w1", "5"), ("w2", "1")])
+  assert names_of(run("--task_name=regression")) == ["mean", "tfidf_ridge"]
+  with pytest.raises(
+    ValueError, match="tfidf_cosine compares two texts, and rows have"
+  ):
+    run("--task_name=regression", "--baselines=tfidf_cosine")
+  with pytest.raises(
+    ValueError, match=r"no baseline of this kind of task \(regression"
+  ):
+    run("--task_name=regression", "--vectors_file=a.npy")
+
+
+def test_choices_have_baselines_of_their_own(run, data_dir, tmp_path):
+  rows = [("w1", "w1", "w2", "w3", "0"), ("w2", "w3", "w2", "", "1")]
+  for split in ("train", "dev", "test"):
+    header = "text\tchoice0\tchoice1\tchoice2\tlabel"
+    write_table(data_dir, split, rows * 3, header)
+  printed = run("--task_name=multiple_choice")
+  assert names_of(printed) == ["majority", "tfidf_cosine", "tfidf_logistic"]
+  assert "accuracy" in printed and "F1" not in printed
+  assert scores_of(tmp_path, "majority")["accuracy"] == 0.5
+  assert scores_of(tmp_path, "tfidf_cosine")["accuracy"] == 1
+
+
+def test_other_kinds_have_none(run):
+  with pytest.raises(ValueError, match="this task's is 'multi_label', choose another"):
+    run("--task_name=multi_label")
+
+
 def test_japanese_words_are_the_default(run, data_dir, tmp_path):
   pytest.importorskip("MeCab")
   pytest.importorskip("ipadic")
@@ -171,7 +213,9 @@ def test_no_task(monkeypatch):
 
 
 def test_command_and_library_have_the_same_names():
-  assert set(baselines._NEEDS) == set(library.NAMES)
+  assert set(baselines._NEEDS) == set(baseline_data.KINDS)
+  for kind, learner in baseline_learners.LEARNERS.items():
+    assert set(baselines._NEEDS[kind]) == set(learner.names)
 
 
 def test_help_loads_no_learner(monkeypatch, tmp_path):
