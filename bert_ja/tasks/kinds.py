@@ -216,11 +216,15 @@ class Kind:
       The paths written.
 
     Raises:
-      ValueError: another number of predictions than of examples (A-103).
+      ValueError: another number of predictions than of examples (A-103), or numbers
+        that are not finite.
     """
     count = len(next(iter(outputs.values())))
     if len(examples) != count:
       raise ValueError(f"{count} predictions of {len(examples)} examples")
+    for name, values in outputs.items():
+      if values.dtype.kind == "f":
+        metrics.check_finite(name, values)
     text_io.makedirs(directory)
     known = labels_known and all(example.label is not None for example in examples)
     paths = self.write_rows(directory, examples, outputs, labels_known)

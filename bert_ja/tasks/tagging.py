@@ -101,11 +101,16 @@ class Token(kinds.Kind):
     return total / tf.maximum(tf.reduce_sum(there, axis=1), 1.0)
 
   def predictions(self, logits: Any, features: Mapping[str, Any]) -> dict[str, Any]:
-    """`tag_ids` int32 [B, W]; -1 of words without a piece."""
+    """`tag_ids` int32 [B, W], -1 of words without a piece; their `probabilities`."""
     import tensorflow as tf
 
-    ids = tf.argmax(_of_words(logits, features), axis=-1, output_type=tf.int32)
-    return {"tag_ids": tf.where(features["first_pieces"] > 0, ids, -1)}
+    probabilities = tf.nn.softmax(_of_words(logits, features))
+    ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    return {
+      "tag_ids": tf.where(features["first_pieces"] > 0, ids, -1),
+      # Tags alone would not show a model whose weights are no numbers: all are O.
+      "probabilities": tf.gather(probabilities, ids, batch_dims=2),
+    }
 
   def truth(self, examples: Sequence[word_features.WordExample]) -> dict[str, Any]:
     """`rows`: the examples."""

@@ -55,6 +55,26 @@ class TestMetrics:
       Plain(["a"]).metrics({"per_example_loss": losses}, batch_size=2)
 
 
+class TestPredictions:
+  @pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+      ("choice", {"scores": np.full([2, 3], np.nan)}),
+      ("multi_label", {"probabilities": np.array([[0.5], [np.nan]])}),
+      ("regression", {"prediction": np.array([np.inf, 1])}),
+      ("sentence", {"probabilities": np.array([[np.nan], [1]], np.float32)}),
+    ],
+  )
+  def test_those_of_a_diverged_model_are_told_and_not_written(
+    self, tmp_path, name, outputs
+  ):
+    rows = [pair_features.InputExample(str(n), "x") for n in range(2)]
+    message = f"{next(iter(outputs))} of [12] of 2 examples are not .* --learning_rate"
+    with pytest.raises(ValueError, match=message):
+      kinds.get(name)(["a"]).write_predictions(str(tmp_path), rows, outputs, False)
+    assert not list(tmp_path.iterdir())
+
+
 class TestRowColumns:
   def test_single_texts(self):
     rows = [

@@ -146,6 +146,22 @@ class TestLoss:
       [-1] * 4,
     ]
 
+  def test_probabilities_are_those_of_the_predicted_tags(self):
+    found = KIND.predictions(self.LOGITS, self.FEATURES)["probabilities"].numpy()
+    odds = np.exp(self.LOGITS.astype(np.float64))
+    expected = (odds / odds.sum(axis=-1, keepdims=True)).max(axis=-1)
+    np.testing.assert_allclose(found[0, :2], expected[0, [1, 3]], rtol=1e-5)
+    np.testing.assert_allclose(found[1, 1], expected[1, 2], rtol=1e-5)
+
+  def test_a_diverged_model_is_told_and_nothing_is_written(self, tmp_path):
+    found = KIND.predictions(np.full_like(self.LOGITS, np.nan), self.FEATURES)
+    outputs = {name: value.numpy() for name, value in found.items()}
+    with pytest.raises(
+      ValueError, match="probabilities of 3 of 3 examples .* diverged"
+    ):
+      KIND.write_predictions(str(tmp_path), EXAMPLES, outputs, True)
+    assert not list(tmp_path.iterdir())
+
 
 class TestScores:
   def test_words_without_a_piece_are_predicted_as_o(self):
