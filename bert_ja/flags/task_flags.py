@@ -1,26 +1,168 @@
 """Flags that say which task, and where a user's table keeps its texts and labels."""
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from absl import flags
+
+from bert_ja.flags import model_flags, pair_flags, tokenizer_flags
+
+
+@dataclasses.dataclass(frozen=True)
+class _Option:
+  """A flag that is an argument of a task's constructor. This is all that it takes.
+
+  Attributes:
+    name: of the flag and of the argument.
+    define: of `absl.flags`.
+    help: what it is for.
+    default: the flag's.
+    bounds: of a number.
+    is_recorded: whether the value belongs to a trained model, and not to the data.
+    is_strict: whether a task that has no use for it refuses it.
+    read: flag values -> the argument; by default the flag's value.
+  """
+
+  name: str
+  define: Callable[..., Any]
+  help: str
+  default: Any = None
+  bounds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  is_recorded: bool = True
+  is_strict: bool = False
+  read: Callable[[flags.FlagValues], Any] | None = None
+
+  def argument(self, flag_values: flags.FlagValues) -> Any:
+    """What the task gets; None where the flag is not given."""
+    return self.read(flag_values) if self.read else flag_values[self.name].value
+
+
+def _length_limit(flag_values):
+  """The rows that --drop_longer keeps; None for all."""
+  if not flag_values.drop_longer:
+    return None
+  from bert_ja import front_end_choice, front_ends
+  from bert_ja.data import length_limit
+
+  files = model_flags.find(flag_values, weights=False)
+  if "vocab_file" in flag_values:
+    tokenizer = tokenizer_flags.create_tokenizer(files, flag_values)
+  elif files.directory:
+    choice = front_end_choice.choose(files)
+    tokenizer = front_ends.create(
+      choice.name, files.vocab_file, files.model_file, choice.settings
+    )
+  else:
+    raise ValueError(
+      "--drop_longer counts the pieces of a model's tokenizer; give --model_dir, or "
+      "leave it out"
+    )
+  return length_limit.LengthLimit(
+    tokenizer,
+    flag_values.max_seq_length,
+    "pair_model" in flag_values and pair_flags.features(flag_values) is not None,
+  )
+
+
+_OPTIONS = (
+  _Option("data_dir", flags.DEFINE_string, "Directory of the data.", is_recorded=False),
+  _Option("text_columns", flags.DEFINE_list, "table: one or two columns of text."),
+  _Option(
+    "label_column", flags.DEFINE_string, "table: the labels; `label` by default."
+  ),
+  _Option("id_column", flags.DEFINE_string, "table: the rows' names."),
+  _Option(
+    "labels_file",
+    flags.DEFINE_string,
+    "table: labels in their order, one a line.",
+    is_recorded=False,
+  ),
+  *(
+    _Option(
+      f"{split}_file",
+      flags.DEFINE_string,
+      f"table, livedoor: file in --data_dir; by default {split}.csv, .tsv, .jsonl or "
+      ".json.",
+      is_recorded=False,
+    )
+    for split in ("train", "dev", "test")
+  ),
+  _Option(
+    "texts_file",
+    flags.DEFINE_string,
+    "table: text columns hold ids, and this file in --data_dir or elsewhere their "
+    'texts: JSON {"id": "text"}, or a table with columns id and text.',
+    is_strict=True,
+  ),
+  _Option(
+    "positive_labels",
+    flags.DEFINE_list,
+    "table: rows with one of these labels have label 1, all others 0.",
+    is_strict=True,
+  ),
+  _Option(
+    "context_sentences",
+    flags.DEFINE_integer,
+    "table: n; the n - 1 rows before a row become its first text, cut from the front "
+    "where there is no room.",
+    bounds={"lower_bound": 1},
+    is_strict=True,
+  ),
+  _Option(
+    "document_column",
+    flags.DEFINE_string,
+    "With --context_sentences: only rows with the same value here are context of each "
+    "other.",
+    is_strict=True,
+  ),
+  _Option(
+    "drop_longer",
+    flags.DEFINE_bool,
+    "table, multi_label, regression: leave out rows with more pieces than "
+    "--max_seq_length, in test sets where all labels are known.",
+    default=False,
+    is_strict=True,
+    read=_length_limit,
+  ),
+  _Option(
+    "label_separator",
+    flags.DEFINE_string,
+    "multi_label: what stands between the labels of a row; a comma by default.",
+  ),
+  _Option(
+    "threshold",
+    flags.DEFINE_float,
+    "multi_label: a label is predicted if its probability is this or more; 0.5 by "
+    "default.",
+    bounds={"lower_bound": 0, "upper_bound": 1},
+  ),
+  _Option(
+    "choice_columns",
+    flags.DEFINE_list,
+    "multiple_choice: columns of the choices; by default a list in `choices`, or "
+    "`choice0`, `choice1`, ...",
+  ),
+  _Option(
+    "num_choices",
+    flags.DEFINE_integer,
+    "multiple_choice: places that a row has; by default the most of the training set.",
+    bounds={"lower_bound": 1},
+    is_recorded=False,
+  ),
+)
 
 # Flags whose values belong to a trained model: with --model_dir they need not be given.
 RECORDED = (
   "task_name",
   "max_seq_length",
-  "text_columns",
-  "label_column",
-  "id_column",
-  "choice_columns",
-  "label_separator",
-  "threshold",
+  *(option.name for option in _OPTIONS if option.is_recorded),
   "xnli_language",
 )
 
 
 def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the group."""
-  flags.DEFINE_string("data_dir", None, "Directory of the data.", flag_values)
   flags.DEFINE_string(
     "task_name",
     None,
@@ -32,52 +174,13 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   flags.DEFINE_string(
     "task_module", None, "A Python file that registers a task.", flag_values
   )
-  flags.DEFINE_list(
-    "text_columns", None, "table: one or two columns of text.", flag_values
-  )
-  flags.DEFINE_string(
-    "label_column", None, "table: the labels; `label` by default.", flag_values
-  )
-  flags.DEFINE_string(
-    "label_separator",
-    None,
-    "multi_label: what stands between the labels of a row; a comma by default.",
-    flag_values,
-  )
-  flags.DEFINE_float(
-    "threshold",
-    None,
-    "multi_label: a label is predicted if its probability is this or more; 0.5 by "
-    "default.",
-    0,
-    1,
-    flag_values,
-  )
-  flags.DEFINE_list(
-    "choice_columns",
-    None,
-    "multiple_choice: columns of the choices; by default a list in `choices`, or "
-    "`choice0`, `choice1`, ...",
-    flag_values,
-  )
-  flags.DEFINE_integer(
-    "num_choices",
-    None,
-    "multiple_choice: places that a row has; by default the most of the training set.",
-    1,
-    flag_values=flag_values,
-  )
-  flags.DEFINE_string("id_column", None, "table: the rows' names.", flag_values)
-  flags.DEFINE_string(
-    "labels_file", None, "table: labels in their order, one a line.", flag_values
-  )
-  for split in ("train", "dev", "test"):
-    flags.DEFINE_string(
-      f"{split}_file",
-      None,
-      f"table, livedoor: file in --data_dir; by default {split}.csv, .tsv, .jsonl or "
-      ".json.",
-      flag_values,
+  for option in _OPTIONS:
+    option.define(
+      option.name,
+      option.default,
+      option.help,
+      flag_values=flag_values,
+      **option.bounds,
     )
   flags.DEFINE_string(
     "xnli_language", "zh", "xnli: language of dev and test.", flag_values
@@ -94,22 +197,26 @@ def get_processor(
     flag_values: parsed flags.
 
   Raises:
-    ValueError: the task is unknown.
+    ValueError: the task is unknown, or has no use for a flag that changes its rows.
   """
   from bert_ja.tasks import registry
 
   if flag_values.task_module:
     registry.load_task_module(flag_values.task_module)
-  names = ("text_columns", "label_column", "id_column", "labels_file", "data_dir")
-  names += ("choice_columns", "num_choices")
-  names += ("train_file", "dev_file", "test_file", "label_separator", "threshold")
-  options = {name: flag_values[name].value for name in names}
-  return registry.get_processor(
+  processor = registry.get_processor(
     flag_values.task_name,
     labels=labels,
     language=flag_values.xnli_language,
-    **options,
+    **{option.name: option.argument(flag_values) for option in _OPTIONS},
   )
+  for option in _OPTIONS:
+    is_given = bool(flag_values[option.name].value)
+    if option.is_strict and is_given and not hasattr(processor, option.name):
+      raise ValueError(
+        f"--{option.name} means nothing to --task_name={flag_values.task_name}; leave "
+        "it out, or choose a table"
+      )
+  return processor
 
 
 def recorded(flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:

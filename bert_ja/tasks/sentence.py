@@ -8,12 +8,34 @@ import numpy as np
 from absl import logging
 
 from bert_ja import metrics, reporting, text_io
+from bert_ja.data import context_features
 from bert_ja.tasks import kinds
 
 
 @kinds.register("sentence")
 class Sentence(kinds.Kind):
   """One class for a row; logits [B, C], label ids [B]."""
+
+  def __init__(
+    self, label_list: Sequence[str], features: Any = None, context: bool = False
+  ):
+    """Of a task with these labels.
+
+    Args:
+      label_list: C names.
+      features: as `kinds.Kind` has it.
+      context: whether first texts are what stands before the second ones, and give way
+        to them.
+
+    Raises:
+      ValueError: a context and its row would be encoded apart.
+    """
+    if context and features is not None:
+      raise ValueError(
+        "--context_sentences reads a row together with what stands before it, and "
+        "--pair_model=two_tower reads texts apart; leave one of them out"
+      )
+    super().__init__(label_list, context_features if context else features)
 
   def loss(self, logits: Any, features: Mapping[str, Any], options: Any = None) -> Any:
     from bert_ja import losses

@@ -3,13 +3,12 @@
 import difflib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bert_ja import table_files, text_io
-from bert_ja.data import labels
-from bert_ja.tasks import base, registry
+from bert_ja.data import labels, length_limit
+from bert_ja.tasks import base, registry, table_labels, table_rows
 
 _FILE_STEMS = {
   "train": ("train",),
@@ -40,6 +39,14 @@ class TableProcessor(base.SetProcessor):
     dev_file: the same; `dev`, `valid` or `validation`.
     test_file: the same; `test`.
     data_dir: where `get_labels` looks for the training file if no set was read yet.
+    texts_file: path, or name in the data directory; cells of the text columns are then
+      ids, and their texts are there (`table_rows.read_texts`).
+    positive_labels: rows with these labels have label `1`, others `0`.
+    context_sentences: n; with 2 or more the texts of the n - 1 rows before a row are its
+      first text, and its own is the second.
+    document_column: only rows of the same document are context of each other.
+    drop_longer: rows that exceed it are left out, in test sets where all labels are
+      known.
   """
 
   test_labels_are_known = True
@@ -61,6 +68,11 @@ class TableProcessor(base.SetProcessor):
   dev_file = None
   test_file = None
   data_dir = None
+  texts_file = None
+  positive_labels = None
+  context_sentences = 1
+  document_column = None
+  drop_longer = None
 
   def __init__(
     self,
@@ -73,17 +85,27 @@ class TableProcessor(base.SetProcessor):
     dev_file: str | None = None,
     test_file: str | None = None,
     data_dir: str | None = None,
+    texts_file: str | None = None,
+    positive_labels: Sequence[str] | None = None,
+    context_sentences: int | None = None,
+    document_column: str | None = None,
+    drop_longer: length_limit.LengthLimit | None = None,
   ):
     given = {
-      "text_columns": _listed(text_columns),
+      "text_columns": table_labels.listed(text_columns),
       "label_column": label_column,
       "id_column": id_column,
-      "labels": _listed(labels),
+      "labels": table_labels.listed(labels),
       "labels_file": labels_file,
       "train_file": train_file,
       "dev_file": dev_file,
       "test_file": test_file,
       "data_dir": data_dir,
+      "texts_file": texts_file,
+      "positive_labels": table_labels.listed(positive_labels),
+      "context_sentences": context_sentences,
+      "document_column": document_column,
+      "drop_longer": drop_longer,
     }
     for name, value in given.items():
       if value:
@@ -92,12 +114,13 @@ class TableProcessor(base.SetProcessor):
       raise ValueError(
         f"--text_columns={','.join(self.text_columns)}: expected one or two columns"
       )
-    if self.labels:
-      self._labels = _without_repeats([str(label) for label in self.labels], "--labels")
-    elif self.labels_file:
-      self._labels = _read_labels(self.labels_file)
-    else:
-      self._labels = None
+    self._check_kind()
+    self._labels = table_labels.given(
+      self.labels, self.labels_file, self.positive_labels
+    )
+    if self._has_context:
+      self.kind_options = {**self.kind_options, "context": True}
+    self._texts = None
     self._examples_of = {}
 
   def get_labels(self) -> list[str]:
@@ -124,11 +147,18 @@ class TableProcessor(base.SetProcessor):
     path = self._path(data_dir or "", set_type)
     if path not in self._examples_of:
       examples = self._read(path, set_type)
+      if self.positive_labels:
+        if set_type == "train":
+          table_labels.check_positive(self.positive_labels, examples, path)
+        examples = table_labels.yes_or_no(examples, self.positive_labels)
       if self._labels is None and set_type == "train":
-        self._labels = _sorted_labels(
+        self._labels = table_labels.ordered(
           {name for example in examples for name in self.label_names(example.label)}
         )
       self._check_labels(examples, set_type)
+      if self.drop_longer:
+        place = f"{set_type} set {path}"
+        examples = self.drop_longer.fitting(examples, place, self._has_context)
       self._examples_of[path] = examples
     return list(self._examples_of[path])
 
@@ -157,16 +187,27 @@ class TableProcessor(base.SetProcessor):
     """
     return example
 
+  @property
+  def _has_context(self):
+    return self.context_sentences > 1
+
+  def _check_kind(self):
+    for name, is_used, kinds in (
+      ("positive_labels", self.positive_labels, ("sentence",)),
+      ("context_sentences", self._has_context, ("sentence",)),
+      ("drop_longer", self.drop_longer, ("sentence", "multi_label", "regression")),
+    ):
+      if is_used and self.kind not in kinds:
+        raise ValueError(
+          f"--{name} is for tasks of kind {', '.join(kinds)}, this one's is "
+          f"{self.kind}; leave it out, or choose another --task_name"
+        )
+
   def _path(self, data_dir, set_type):
     """The file of a set, from its option or by its usual names."""
-    flag, name = f"--{set_type}_file", getattr(self, f"{set_type}_file")
-    if name:
-      for path in (os.path.join(data_dir, name), name):
-        if text_io.exists(path):
-          return path
-      raise FileNotFoundError(
-        f"{flag}={name}: there is no such file, nor one in {data_dir or 'a --data_dir'}"
-      )
+    flag = f"--{set_type}_file"
+    if getattr(self, flag[2:]):
+      return self._given_file(data_dir, flag)
     names = [stem + ending for stem in _FILE_STEMS[set_type] for ending in self.endings]
     found = [name for name in names if text_io.exists(os.path.join(data_dir, name))]
     if not found:
@@ -181,15 +222,34 @@ class TableProcessor(base.SetProcessor):
       )
     return os.path.join(data_dir, found[0])
 
+  def _given_file(self, data_dir, flag):
+    """The file that an option names, in the data directory or elsewhere."""
+    name = getattr(self, flag[2:])
+    for path in (os.path.join(data_dir, name), name):
+      if text_io.exists(path):
+        return path
+    raise FileNotFoundError(
+      f"{flag}={name}: there is no such file, nor one in {data_dir or 'a --data_dir'}"
+    )
+
   def _read(self, path, set_type):
     columns, rows = table_files.read_table(path)
     if not rows:
       raise ValueError(f"{path} has no rows")
     text_columns = self._find_text_columns(path, columns)
+    if self._has_context and len(text_columns) > 1:
+      raise ValueError(
+        f"--context_sentences={self.context_sentences}: rows of {path} have two texts "
+        f"({', '.join(text_columns)}); choose one column with --text_columns"
+      )
     if set_type != "test":
       _require(path, columns, self.label_column, "--label_column")
     if self.id_column:
       _require(path, columns, self.id_column, "--id_column")
+    if self._has_context and self.document_column:
+      _require(path, columns, self.document_column, "--document_column")
+    self._read_texts()
+    contexts = table_rows.Contexts(self.context_sentences - 1)
     examples = []
     for number, (line, row) in enumerate(rows, 1):
       source = f"{path}, line {line}"
@@ -197,20 +257,43 @@ class TableProcessor(base.SetProcessor):
       label = self.read_label(row.get(self.label_column), place)
       if label is None and set_type != "test":
         raise ValueError(f"{place}: the label is empty")
-      first, *second = text_columns
-      # A pair may lack its second text; then it is a single one (contract A-91).
-      present = [column for column in second if row.get(column) is not None]
+      texts = self._row_texts(row, text_columns, source)
+      if self._has_context:
+        column = self.document_column
+        document = table_rows.cell_text(row, column, source) if column else ""
+        texts = [contexts.before(*texts, document), *texts]
       example = base.InputExample(
-        guid=_text(row, self.id_column, source)
+        table_rows.cell_text(row, self.id_column, source)
         if self.id_column
         else f"{set_type}-{number}",
-        text_a=_text(row, first, source),
-        text_b=_text(row, present[0], source) if present else None,
+        *texts,
         label=label,
         source=source,
       )
       examples.append(self.complete(example, row))
     return examples
+
+  def _read_texts(self):
+    if self.texts_file and self._texts is None:
+      path = self._given_file(self.data_dir or "", "--texts_file")
+      self._texts = table_rows.read_texts(path)
+
+  def _row_texts(self, row, columns, source):
+    """The texts of a row, by their ids if there is a file of them."""
+    # A pair may lack its second text; then it is a single one (contract A-91).
+    columns = [
+      name for name in columns if name == columns[0] or row.get(name) is not None
+    ]
+    texts = [table_rows.cell_text(row, name, source) for name in columns]
+    if self._texts is None:
+      return texts
+    for column, text in zip(columns, texts, strict=True):
+      if text not in self._texts:
+        raise ValueError(
+          f"{source}, column {column!r}: id {text!r} has no text in "
+          f"--texts_file={self.texts_file}; add it there, or leave the row out"
+        )
+    return [self._texts[text] for text in texts]
 
   def _find_text_columns(self, path, columns):
     if self.text_columns:
@@ -240,13 +323,6 @@ class TableProcessor(base.SetProcessor):
         )
 
 
-def _listed(value):
-  """A list from a list or from text with commas."""
-  if isinstance(value, str):
-    value = [part.strip() for part in value.split(",")]
-  return list(value) if value else None
-
-
 def _require(path, columns, name, flag):
   if name in columns:
     return
@@ -255,17 +331,6 @@ def _require(path, columns, name, flag):
   raise ValueError(
     f"{path}: there is no column {name!r}{hint} (it has: {', '.join(columns)}; choose "
     f"with {flag})"
-  )
-
-
-def _text(row, column, source):
-  value = row.get(column)
-  if isinstance(value, str):
-    return value
-  if isinstance(value, int | float) and not isinstance(value, bool):
-    return str(value)
-  raise ValueError(
-    f"{source}, column {column!r}: expected a text, found {_described(value)}"
   )
 
 
@@ -283,31 +348,6 @@ def label_name(value: Any, place: str) -> str:
   if isinstance(value, str | bool | int):
     return json.dumps(value) if isinstance(value, bool) else str(value).strip()
   raise ValueError(
-    f"{place}: expected a text or a whole number as label, found {_described(value)}"
+    f"{place}: expected a text or a whole number as label, found "
+    f"{table_rows.described(value)}"
   )
-
-
-def _described(value):
-  return "nothing" if value is None else json.dumps(value, ensure_ascii=False)[:40]
-
-
-def _sorted_labels(labels):
-  """In order of numbers if all labels are whole numbers, else of texts."""
-  if all(re.fullmatch("[+-]?[0-9]+", label) for label in labels):
-    return sorted(labels, key=lambda label: (int(label), label))
-  return sorted(labels)
-
-
-def _read_labels(path):
-  labels = [line.strip() for line in text_io.read_lines(path)]
-  labels = [label for label in labels if label]
-  if not labels:
-    raise ValueError(f"--labels_file={path} is empty; expected one label a line")
-  return _without_repeats(labels, f"--labels_file={path}")
-
-
-def _without_repeats(labels, origin):
-  for label in labels:
-    if labels.count(label) > 1:
-      raise ValueError(f"{origin}: label {label!r} is there twice")
-  return labels

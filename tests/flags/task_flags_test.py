@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from bert_ja.flags import task_flags
+from bert_ja.flags import (
+  data_flags,
+  model_flags,
+  pair_flags,
+  task_flags,
+  tokenizer_flags,
+)
 from bert_ja.tasks import registry, table, xnli
 
 TASK = """
@@ -35,6 +41,11 @@ class TestDefine:
       "train_file": None,
       "dev_file": None,
       "test_file": None,
+      "texts_file": None,
+      "positive_labels": None,
+      "context_sentences": None,
+      "document_column": None,
+      "drop_longer": False,
       "xnli_language": "zh",
     }
 
@@ -84,11 +95,96 @@ class TestGetProcessor:
       task_flags.get_processor(None, parse("--task_name=tabel"))
 
 
+class TestRowOptions:
+  @pytest.fixture
+  def model_dir(self, tmp_path):
+    directory = tmp_path / "model"
+    directory.mkdir()
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]
+    (directory / "vocab.txt").write_text("\n".join(pieces) + "\n")
+    (directory / "bert_config.json").write_text("{}")
+    return directory
+
+  @pytest.fixture
+  def data_dir(self, tmp_path):
+    rows = "text_a,text_b,label\na,b,x\na b,b,y\na b a,b,z\na b a b,a,x\n"
+    (tmp_path / "train.csv").write_text(rows)
+    return tmp_path
+
+  def test_a_table_gets_them(self, parse, data_dir):
+    (data_dir / "texts.json").write_text('{"p": "x"}')
+    (data_dir / "train.csv").write_text("text,label,doc\np,a,1\np,b,1\np,c,2\n")
+    flag_values = parse(
+      "--task_name=table",
+      "--texts_file=texts.json",
+      "--positive_labels=b,c",
+      "--context_sentences=2",
+      "--document_column=doc",
+    )
+    processor = task_flags.get_processor(None, flag_values)
+    rows = processor.get_train_examples(str(data_dir))
+    assert [(row.text_a, row.text_b, row.label) for row in rows] == [
+      ("", "x", "0"),
+      ("x", "x", "1"),
+      ("", "x", "1"),
+    ]
+
+  def kept(self, flag_values, data_dir):
+    processor = task_flags.get_processor(None, flag_values)
+    return [row.guid for row in processor.get_train_examples(str(data_dir))]
+
+  def test_rows_are_measured_by_the_models_tokenizer(self, parse, model_dir, data_dir):
+    given = "--task_name=table", "--drop_longer", "--max_seq_length=6"
+    flag_values = parse(*given, f"--vocab_file={model_dir}/vocab.txt")
+    assert self.kept(flag_values, data_dir) == ["train-1", "train-2"]
+
+  def test_texts_that_are_read_apart_are_measured_so(self, parse, model_dir, data_dir):
+    flag_values = parse(
+      "--task_name=table",
+      "--drop_longer",
+      "--pair_model=two_tower",
+      "--max_seq_length=5",
+      f"--vocab_file={model_dir}/vocab.txt",
+      groups=(task_flags, model_flags, tokenizer_flags, data_flags, pair_flags),
+    )
+    assert self.kept(flag_values, data_dir) == ["train-1", "train-2", "train-3"]
+
+  def test_baselines_take_the_tokenizer_of_their_model(
+    self, parse, model_dir, data_dir
+  ):
+    def of_baselines(*arguments):
+      given = "--task_name=table", "--drop_longer", "--max_seq_length=7", *arguments
+      return parse(*given, groups=(task_flags, model_flags, data_flags))
+
+    flag_values = of_baselines(f"--model_dir={model_dir}")
+    assert self.kept(flag_values, data_dir) == ["train-1", "train-2", "train-3"]
+    with pytest.raises(ValueError, match="--drop_longer counts the pieces .*--model_d"):
+      task_flags.get_processor(None, of_baselines())
+
+  @pytest.mark.parametrize(
+    "argument",
+    [
+      "--texts_file=t.json",
+      "--positive_labels=a",
+      "--context_sentences=2",
+      "--document_column=doc",
+      "--drop_longer",
+    ],
+  )
+  def test_a_task_that_has_no_rows_of_a_table_refuses(self, parse, model_dir, argument):
+    vocab = f"--vocab_file={model_dir}/vocab.txt"
+    flag_values = parse("--task_name=livedoor", argument, vocab)
+    name = argument.split("=")[0]
+    with pytest.raises(ValueError, match=f"{name} means nothing to --task_name=livedo"):
+      task_flags.get_processor(None, flag_values)
+
+
 class TestRecorded:
-  def test_the_task_and_its_form_are_kept_and_no_path(self, parse):
+  def test_the_task_and_its_form_are_kept_and_not_where_its_data_lie(self, parse):
     flag_values = parse(
       "--task_name=table",
       "--text_columns=q,a",
+      "--positive_labels=a",
       "--data_dir=somewhere",
       "--labels_file=labels.txt",
     )
@@ -98,6 +194,11 @@ class TestRecorded:
       "text_columns": ["q", "a"],
       "label_column": None,
       "id_column": None,
+      "texts_file": None,
+      "positive_labels": ["a"],
+      "context_sentences": None,
+      "document_column": None,
+      "drop_longer": False,
       "choice_columns": None,
       "label_separator": None,
       "threshold": None,

@@ -7,6 +7,7 @@ import pytest
 from absl import logging
 
 from bert_ja import figures
+from bert_ja.data import context_features, pair_features, tower_features
 from bert_ja.tasks import base, sentence
 
 LABELS = ("bad", "good", "so-so")
@@ -47,6 +48,18 @@ PROBABILITIES = np.array([[0.125, 0.75, 0.125], [0.25, 0.5, 0.25]], np.float32)
 
 def cells(path):
   return [line.split("\t") for line in path.read_text("utf-8").splitlines()]
+
+
+class TestFeatures:
+  def test_a_context_has_rows_of_its_own(self):
+    assert sentence.Sentence(LABELS).features is pair_features
+    assert sentence.Sentence(LABELS, tower_features).features is tower_features
+    assert sentence.Sentence(LABELS, context=True).features is context_features
+
+  def test_a_context_that_is_read_apart_is_told(self):
+    message = "--context_sentences .* --pair_model=two_tower .* leave one of them out"
+    with pytest.raises(ValueError, match=message):
+      sentence.Sentence(LABELS, tower_features, context=True)
 
 
 class TestEvaluationMetrics:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from bert_ja.tasks import registry, table
+from bert_ja.data import length_limit
+from bert_ja.tasks import multi_label, multiple_choice, registry, table
 
 
 @pytest.fixture
@@ -306,3 +307,164 @@ class TestFiles:
       language="ja",
     )
     assert processor.get_labels() == ["a"]
+
+
+class TestPositiveLabels:
+  ROWS = "text,label\nx,film\ny,sport\nz,food\n"
+
+  def test_they_are_class_one_in_all_sets(self, put):
+    folder = put(train_csv=self.ROWS, dev_csv=self.ROWS, test_csv="text,label\nx,new\n")
+    processor = table.TableProcessor(positive_labels="film,food")
+    assert processor.get_labels() == ["0", "1"]
+    for read in (processor.get_train_examples, processor.get_dev_examples):
+      assert [row.label for row in read(folder)] == ["1", "0", "1"]
+    assert [row.label for row in processor.get_test_examples(folder)] == ["0"]
+
+  def test_one_that_no_row_has_is_told_with_the_nearest(self, put):
+    folder = put(train_csv=self.ROWS)
+    processor = table.TableProcessor(positive_labels=["sports"])
+    message = (
+      "--positive_labels=sports: .*train.csv has label 'sports'; did you mean 'sp"
+    )
+    with pytest.raises(ValueError, match=message):
+      processor.get_train_examples(folder)
+
+  def test_a_trained_model_needs_no_training_set(self, put):
+    folder = put(test_csv="text\nx\n")
+    processor = table.TableProcessor(labels=["0", "1"], positive_labels=["film"])
+    assert seen(processor.get_test_examples(folder)) == [("test-1", "x", None, None)]
+
+  def test_other_kinds_of_tasks_are_told(self):
+    message = "--positive_labels is for tasks of kind sentence, this one's is multi_lab"
+    with pytest.raises(ValueError, match=message):
+      multi_label.MultiLabelProcessor(positive_labels=["a"])
+
+
+class TestContext:
+  ROWS = "text,label,book\na,1,p\nb,0,q\nc,1,p\nd,0,p\n"
+
+  def texts(self, folder, **options):
+    processor = table.TableProcessor(**options)
+    return [
+      (row.text_a, row.text_b) for row in processor.get_train_examples(folder)
+    ], processor.kind_options
+
+  def test_rows_before_are_the_first_text(self, put):
+    found, options = self.texts(put(train_csv=self.ROWS), context_sentences=3)
+    assert found == [("", "a"), ("a", "b"), ("a b", "c"), ("b c", "d")]
+    assert options == {"context": True}
+
+  def test_only_those_of_the_same_document(self, put):
+    found, _ = self.texts(
+      put(train_csv=self.ROWS), context_sentences=2, document_column="book"
+    )
+    assert found == [("", "a"), ("", "b"), ("a", "c"), ("c", "d")]
+
+  def test_each_set_begins_anew(self, put):
+    folder = put(train_csv=self.ROWS, dev_csv=self.ROWS)
+    processor = table.TableProcessor(context_sentences=2)
+    processor.get_train_examples(folder)
+    assert processor.get_dev_examples(folder)[0].text_a == ""
+
+  def test_one_sentence_is_the_row_alone(self, put):
+    found, options = self.texts(
+      put(train_csv=self.ROWS), context_sentences=1, document_column="none"
+    )
+    assert found == [(text, None) for text in "abcd"]
+    assert options == {}
+
+  def test_a_missing_document_column_is_told(self, put):
+    folder = put(train_csv=self.ROWS)
+    message = "no column 'boook'; did you mean 'book'.*choose with --document_column"
+    with pytest.raises(ValueError, match=message):
+      self.texts(folder, context_sentences=2, document_column="boook")
+
+  def test_rows_of_two_texts_are_told(self, put):
+    folder = put(train_csv="text_a,text_b,label\nx,y,1\n")
+    message = (
+      "--context_sentences=2: rows of .*train.csv have two texts .text_a, text_b.; "
+      "choose one column with --text_columns"
+    )
+    with pytest.raises(ValueError, match=message):
+      self.texts(folder, context_sentences=2)
+
+
+class Letters:
+  """A tokenizer: each letter is a piece."""
+
+  def encode(self, text):
+    return list(text)
+
+
+class TestDropLonger:
+  ROWS = "text,label\nabcd,1\nab,0\nabc,1\n"
+  LIMIT = length_limit.LengthLimit(Letters(), 5)
+
+  def test_longer_rows_are_left_out_and_others_keep_their_names(self, put):
+    folder = put(train_csv=self.ROWS, dev_csv=self.ROWS, test_csv=self.ROWS)
+    processor = table.TableProcessor(drop_longer=self.LIMIT)
+    for name in ("train", "dev", "test"):
+      rows = processor.examples(folder, name)
+      assert [row.guid for row in rows] == [f"{name}-2", f"{name}-3"]
+
+  def test_a_test_set_without_labels_stays_whole(self, put, caplog):
+    caplog.set_level("INFO", logger="absl")
+    folder = put(test_csv="text\nabcd\nab\n")
+    processor = table.TableProcessor(drop_longer=self.LIMIT)
+    assert len(processor.get_test_examples(folder)) == 2
+    assert f"test set {folder}/test.csv: 1 of 2 rows have more than 5" in caplog.text
+
+  def test_a_label_of_dropped_rows_alone_is_one_still(self, put):
+    folder = put(train_csv="text,label\nabcd,rare\nab,a\n", dev_csv=self.ROWS)
+    processor = table.TableProcessor(drop_longer=self.LIMIT, data_dir=folder)
+    assert processor.get_labels() == ["a", "rare"]
+
+  def test_a_dropped_row_is_context_of_the_next(self, put):
+    processor = table.TableProcessor(drop_longer=self.LIMIT, context_sentences=2)
+    rows = processor.get_train_examples(put(train_csv=self.ROWS))
+    assert [(row.text_a, row.text_b) for row in rows] == [("abcd", "ab")]
+
+  def test_choices_are_told(self):
+    message = (
+      "--drop_longer is for tasks of kind sentence, multi_label, regression, this"
+    )
+    with pytest.raises(ValueError, match=message):
+      multiple_choice.MultipleChoiceProcessor(drop_longer=self.LIMIT)
+
+
+class TestTextsFile:
+  PAIRS = "text_a,text_b,label\np,q,1\nq,p,0\n"
+
+  def test_cells_are_ids_of_texts(self, put):
+    folder = put(train_csv=self.PAIRS, texts_json='{"p": "駅の前", "q": "店"}')
+    processor = table.TableProcessor(texts_file="texts.json")
+    assert seen(processor.get_train_examples(folder)) == [
+      ("train-1", "駅の前", "店", "1"),
+      ("train-2", "店", "駅の前", "0"),
+    ]
+
+  def test_it_may_lie_elsewhere_and_rows_may_have_one_id(self, put, tmp_path):
+    folder = put(train_csv="doc,label\n7,1\n", texts_tsv="id\ttext\n7\tx\n")
+    processor = table.TableProcessor(
+      texts_file=f"{folder}/texts.tsv",
+      train_file=f"{folder}/train.csv",
+      text_columns=["doc"],
+    )
+    found = processor.get_train_examples(str(tmp_path / "other"))
+    assert seen(found) == [("train-1", "x", None, "1")]
+
+  def test_an_id_without_text_is_named_with_its_place(self, put):
+    folder = put(train_csv=self.PAIRS, texts_json='{"p": "x"}')
+    processor = table.TableProcessor(texts_file="texts.json")
+    message = (
+      "train.csv, line 2, column 'text_b': id 'q' has no text in "
+      "--texts_file=texts.json; add it there, or leave the row out"
+    )
+    with pytest.raises(ValueError, match=message):
+      processor.get_train_examples(folder)
+
+  def test_a_missing_file_is_told(self, put):
+    processor = table.TableProcessor(texts_file="texts.json")
+    message = "--texts_file=texts.json: there is no such file, nor one in "
+    with pytest.raises(FileNotFoundError, match=message):
+      processor.get_train_examples(put(train_csv=self.PAIRS))
