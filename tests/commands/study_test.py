@@ -1,0 +1,215 @@
+"""`bert-ja study`: what is told before anything is run, and studies of tiny models."""
+
+import csv
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from bert_ja.commands import compare, study
+from tests.commands import compare_test
+from tests.scripts import runs as classifier_runs
+
+_ROOT = pathlib.Path(__file__).parents[2]
+_FILE = """
+seeds = [1, 2]
+baselines = ["majority", "tfidf_logistic"]
+{top}
+[flags]
+task_name = "table"
+max_seq_length = 16
+train_batch_size = 8
+learning_rate = 3e-3
+num_train_epochs = 1
+eval_epochs = 1
+{flags}
+[baseline_flags]
+tokenizer = "google"
+{baseline_flags}
+[[sets]]
+name = "first"
+data_dir = "first"
+[[sets]]
+name = "second"
+data_dir = "second"
+[[models]]
+name = "tiny"
+flags = {{bert_config_file = "first/bert_config.json", vocab_file = "first/vocab.txt", random_init = true}}
+[[modes]]
+name = "head"
+flags = {{trainable = "head"}}
+[[modes]]
+name = "all"
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+  """Function: parts of a file -> the command's arguments; its data lie beside it."""
+  for name in ("first", "second"):
+    classifier_runs.write_inputs(str(tmp_path / name))
+
+  def write(top="", flags="", baseline_flags=""):
+    text = _FILE.format(top=top, flags=flags, baseline_flags=baseline_flags)
+    (tmp_path / "tiny.toml").write_text(text)
+    return [f"--study_file={tmp_path}/tiny.toml", f"--output_dir={tmp_path}/out"]
+
+  return write
+
+
+@pytest.fixture
+def run(monkeypatch):
+  """Function: arguments -> what the command returns, in this process."""
+
+  def run(arguments):
+    values = flags.FlagValues()
+    study.define_flags(values)
+    values(["study", *arguments])
+    for command in (study, compare):
+      monkeypatch.setattr(command, "FLAGS", values)
+    return study.main([])
+
+  return run
+
+
+class TestBeforeAnythingIsRun:
+  @pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+      ({"flags": "trian_file = 1"}, "run first/tiny/head/seed=1: Unknown command line"),
+      (
+        {"flags": 'eval_steps = "x"'},
+        "run first/tiny/head/seed=1: flag --eval_steps=x",
+      ),
+      ({"baseline_flags": "max_feature = 1"}, "tiny.toml: baselines/first: Unknown"),
+      (
+        {"top": 'columns = ["acuracy"]'},
+        "columns: there is no metric 'acuracy' of set",
+      ),
+      (
+        {"flags": 'positive_labels = ["od"]'},
+        "tiny.toml: set 'first': .*'od'.*'odd'",
+      ),
+    ],
+  )
+  def test_what_is_misspelt(self, write, run, tmp_path, parts, message):
+    with pytest.raises(ValueError, match=message) as error:
+      run(write(**parts))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+  @pytest.mark.parametrize("split", ["dev", "test"])
+  def test_a_set_without_positive_rows(self, write, run, tmp_path, split):
+    arguments = write()
+    (tmp_path / "second" / f"{split}.csv").write_text("text,label\nw0,even\n")
+    message = f"set 'second': its {split} set has no rows of label 'odd', the positive"
+    with pytest.raises(ValueError, match=message):
+      run(arguments)
+    assert not (tmp_path / "out").exists()
+
+  def test_a_set_that_lacks_a_split(self, write, run, tmp_path):
+    arguments = write()
+    os.remove(tmp_path / "second" / "test.csv")
+    message = "tiny.toml: set 'second': .*/second has no test set"
+    with pytest.raises(FileNotFoundError, match=message):
+      run(arguments)
+
+  def test_the_task_is_needed(self, write, run, tmp_path):
+    arguments = write()
+    path = tmp_path / "tiny.toml"
+    path.write_text(path.read_text().replace('task_name = "table"', ""))
+    with pytest.raises(ValueError, match=r"set 'first': \[flags\] lacks task_name"):
+      run(arguments)
+
+  @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+      (["--output_dir=out"], "--study_file is required"),
+      (["--study_file=a"], "--output_dir is required"),
+      (["--study_file=a", "--output_dir=gs://b"], "expected a local directory"),
+      (
+        ["--study_file=a", "--output_dir=b", "--submit=q", "--print_commands"],
+        "--submit and --print_commands exclude each other",
+      ),
+    ],
+  )
+  def test_what_does_not_go(self, run, arguments, message):
+    with pytest.raises(ValueError, match=message):
+      run(arguments)
+
+
+def test_commands_are_printed_and_the_rows_counted(write, run, tmp_path, capsys):
+  run([*write(), "--print_commands"])
+  lines = capsys.readouterr().out.splitlines()
+  assert len(lines) == 2 + 2 * 2 * 2
+  assert all(" -m bert_ja baselines --" in line for line in lines[:2])
+  assert "--baselines=majority,tfidf_logistic --tokenizer=google" in lines[0]
+  report = (tmp_path / "out" / "report.md").read_text()
+  assert "| first  | even  |" in report
+  assert "0 of 12 runs are finished." in report
+
+
+def _start(arguments):
+  return subprocess.Popen(
+    [sys.executable, "-m", "bert_ja", "study", *arguments],
+    cwd=_ROOT,
+    env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    start_new_session=True,
+  )
+
+
+@pytest.mark.slow
+def test_two_sets_two_modes_two_seeds_killed_and_continued(write, tmp_path):
+  out = tmp_path / "out"
+  process = _start(write())
+
+  def trained():
+    """{result file of a training: when it was written}."""
+    paths = out.glob("runs/*/*/*/*/metrics.json")
+    return {path: path.stat().st_mtime_ns for path in paths}
+
+  compare_test.wait_for(lambda: len(trained()) >= 3 or process.poll() is not None, 900)
+  assert process.poll() is None, process.communicate()[0]
+  os.killpg(process.pid, signal.SIGKILL)
+  process.communicate()
+  before = trained()
+  process = _start(write())
+  log, _ = process.communicate(timeout=1800)
+  assert process.returncode == 0, log
+  after = trained()
+  assert len(after) == 8
+  # The run that was under way may have written its scores just before the kill.
+  assert sum(after[path] != when for path, when in before.items()) <= 1
+  with open(out / "report.csv", encoding="utf-8") as reader:
+    rows = list(csv.DictReader(reader))
+  found = [(row["set"], row["model"], row["mode"], row["seed"]) for row in rows]
+  assert found == [
+    *(
+      (one, "tiny", mode, seed)
+      for one in ("first", "second")
+      for mode in ("head", "all")
+      for seed in "12"
+    ),
+    *(
+      (one, name, "baseline", "")
+      for one in ("first", "second")
+      for name in ("majority", "tfidf_logistic")
+    ),
+  ]
+  for row in rows:
+    for metric in ("accuracy", "recall", "f1", "f1_macro"):
+      assert 0 <= float(row[f"dev {metric}"]) <= 1
+      assert 0 <= float(row[f"test {metric}"]) <= 1
+  assert {row["one class"] for row in rows if row["model"] == "majority"} == {"yes"}
+  report = (out / "report.md").read_text(encoding="utf-8")
+  for part in ("## F1 of the positive class", "± ", "†", "![Learning curves]"):
+    assert part in report
+  for name in ("learning_curves.png", "scores.png"):
+    assert (out / name).stat().st_size > 1000
