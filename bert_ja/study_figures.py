@@ -71,6 +71,7 @@ def learning_curves(
     axes.grid(alpha=0.3)
     if has_log_axis:
       axes.set_xscale("log")
+      axes.xaxis.set_major_formatter("{x:g}")
   labels = names if font else [f"row {number + 1}" for number in range(len(names))]
   figure.legend(
     [handles[name] for name in names],
