@@ -1,6 +1,7 @@
 """Updates of a tiny classifier on given devices; as a program, on two of them.
 
-`python -m tests.device_runs FILE.npz` writes what two logical CPU devices computed. A
+`python -m tests.device_runs FILE.npz` writes what two logical CPU devices computed, and
+`python -m tests.device_runs FILE.npz token choice` trainings of these kinds of task. A
 program of its own, as devices can be divided only before TensorFlow has started.
 """
 
@@ -15,14 +16,23 @@ from bert_ja import (
   checkpoint,
   distribution,
   heads,
-  losses,
   modeling,
   optimization,
   train_step,
 )
 from bert_ja.data import input_pipeline
+from bert_ja.tasks import kinds
 
-BATCH_SIZE, NUM_STEPS, LENGTH, NUM_LABELS = 12, 5, 16, 3
+BATCH_SIZE, NUM_STEPS, LENGTH = 12, 5, 16
+NUM_CHOICES = 4
+# Kind of task -> its labels.
+LABELS = {
+  "choice": [],
+  "multi_label": ["a", "b"],
+  "regression": ["number"],
+  "sentence": ["a", "b", "c"],
+  "token": ["O", "B-x", "I-x"],
+}
 CONFIG = modeling.BertConfig(
   vocab_size=37,
   hidden_size=8,
@@ -42,36 +52,63 @@ class Trained:
   values: dict
   weights: dict
   state_names: list
+  kind: str = "sentence"
 
   def moved(self):
     """All weights less their first values, in one vector."""
-    first = checkpoint.named_variables(new_classifier())
+    first = checkpoint.named_variables(new_classifier(kind=self.kind))
     return np.concatenate(
       [(self.weights[n] - v.numpy()).reshape(-1) for n, v in first.items()]
     )
 
 
-def new_classifier(precision="float32"):
-  return heads.SentenceClassifier(
-    CONFIG, NUM_LABELS, seed=1, precision=modeling.Precision.from_name(precision)
+def new_kind(name):
+  return kinds.get(name)(LABELS[name])
+
+
+def new_classifier(precision="float32", kind="sentence"):
+  kind = new_kind(kind)
+  return heads.HEADS[kind.head](
+    CONFIG,
+    kind.num_outputs,
+    seed=1,
+    precision=modeling.Precision.from_name(precision),
   )
 
 
-def tiny_arrays(num_rows=31):
+def tiny_arrays(kind="sentence", num_rows=31):
   rng = np.random.default_rng(3)
-  shape = [num_rows, LENGTH]
-  lengths = rng.integers(3, LENGTH + 1, [num_rows, 1])
-  return {
-    "input_ids": rng.integers(0, 37, shape, np.int32),
+  rows = [num_rows, NUM_CHOICES] if kind == "choice" else [num_rows]
+  lengths = rng.integers(3, LENGTH + 1, [*rows, 1])
+  num_labels = len(LABELS[kind])
+  arrays = {
+    "input_ids": rng.integers(0, 37, [*rows, LENGTH], np.int32),
     "input_mask": (np.arange(LENGTH) < lengths).astype(np.int32),
-    "segment_ids": rng.integers(0, 2, shape, np.int32),
-    "label_ids": rng.integers(0, NUM_LABELS, num_rows, np.int32),
+    "segment_ids": rng.integers(0, 2, [*rows, LENGTH], np.int32),
   }
+  if kind == "choice":
+    counts = rng.integers(2, NUM_CHOICES + 1, [num_rows, 1])
+    arrays["choice_mask"] = (np.arange(NUM_CHOICES) < counts).astype(np.int32)
+    arrays["label_ids"] = rng.integers(0, counts[:, 0], dtype=np.int32)
+  elif kind == "multi_label":
+    labels = rng.integers(0, 2, [num_rows, num_labels])
+    arrays["label_ids"] = labels.astype(np.float32)
+  elif kind == "regression":
+    arrays["label_ids"] = rng.normal(size=num_rows).astype(np.float32)
+  elif kind == "token":
+    # Every piece is a word's first, but for [CLS] and [SEP].
+    places = np.arange(1, LENGTH - 1)
+    arrays["first_pieces"] = np.where(places < lengths - 1, places, 0).astype(np.int32)
+    shape = [num_rows, LENGTH - 2]
+    arrays["label_ids"] = rng.integers(0, num_labels, shape, np.int32)
+  else:
+    arrays["label_ids"] = rng.integers(0, num_labels, num_rows, np.int32)
+  return arrays
 
 
-def tiny_iterator(strategy):
+def tiny_iterator(strategy, kind="sentence"):
   input_fn = input_pipeline.array_input_fn_builder(
-    tiny_arrays(), LENGTH, True, input_pipeline.BatchOptions(pad_to_max_length=True)
+    tiny_arrays(kind), LENGTH, True, input_pipeline.BatchOptions(pad_to_max_length=True)
   )
 
   def of_worker(context):
@@ -83,29 +120,36 @@ def tiny_iterator(strategy):
 
 
 def train(
-  strategy, calls=(NUM_STEPS,), precision="float32", loss_scale=None, **step_options
+  strategy,
+  calls=(NUM_STEPS,),
+  precision="float32",
+  loss_scale=None,
+  kind="sentence",
+  **step_options,
 ):
   """Updates without dropout, `calls` of them in each call of the device."""
+  task = new_kind(kind)
   with strategy.scope(), tf.name_scope(""):
-    model = new_classifier(precision)
+    model = new_classifier(precision, kind)
     variables = checkpoint.named_variables(model)
     scale = optimization.LossScale(loss_scale) if loss_scale else None
     optimizer = optimization.create_optimizer(1e-2, 10, 2, loss_scale=scale)
     optimizer.build(variables)
   step = train_step.TrainStep(
-    lambda features, stream: losses.cross_entropy(
-      model(features), features["label_ids"]
-    ),
+    lambda features, stream: task.loss(model(features), features),
     optimizer,
     variables,
     strategy,
     train_step.StepOptions(**step_options),
   )
-  iterator = tiny_iterator(strategy)
+  iterator = tiny_iterator(strategy, kind)
   parts = [step.run(iterator, count) for count in calls]
   values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
   return Trained(
-    values, {n: v.numpy() for n, v in variables.items()}, list(optimizer.state())
+    values,
+    {n: v.numpy() for n, v in variables.items()},
+    list(optimizer.state()),
+    kind,
   )
 
 
@@ -163,27 +207,41 @@ def update_large(strategy):
   return [float(v.numpy()[3, 4]) for v in (variables["w"], *optimizer.slots["w"])]
 
 
-def main(file):
+def load(file, run, kind="sentence"):
+  """`Trained` of a run that `main` has written."""
+  groups = {"values": {}, "weights": {}}
+  with np.load(file) as stored:
+    for name, array in stored.items():
+      for group, found in groups.items():
+        if name.startswith(f"{run}/{group}/"):
+          found[name.removeprefix(f"{run}/{group}/")] = array
+  return Trained(**groups, state_names=[], kind=kind)
+
+
+def main(file, *names):
   strategy = distribution.create_strategy(distribution.RuntimeConfig(num_devices=2))
-  runs = {
-    "plain": train(strategy),
-    "scaled_parts": train(strategy, gradient_accumulation_steps=3, loss_scale=1024.0),
-  }
+  facts = {"replicas": strategy.num_replicas_in_sync}
+  if names:
+    runs = {name: train(strategy, kind=name) for name in names}
+  else:
+    runs = {
+      "plain": train(strategy),
+      "scaled_parts": train(strategy, gradient_accumulation_steps=3, loss_scale=1024.0),
+    }
+    facts |= {
+      "on_cpu": distribution.on_cpu(strategy),
+      "is_chief": distribution.is_chief(strategy),
+      "names": list(runs["plain"].weights),
+      "state_names": runs["plain"].state_names,
+      "large": update_large(strategy),
+      "dropout": [dropout_of_shares(strategy, step, parts=2) for step in (0, 1)],
+    }
   arrays = {}
   for run, trained in runs.items():
     arrays.update({f"{run}/weights/{n}": v for n, v in trained.weights.items()})
     arrays.update({f"{run}/values/{n}": v for n, v in trained.values.items()})
-  facts = {
-    "replicas": strategy.num_replicas_in_sync,
-    "on_cpu": distribution.on_cpu(strategy),
-    "is_chief": distribution.is_chief(strategy),
-    "names": list(runs["plain"].weights),
-    "state_names": runs["plain"].state_names,
-    "large": update_large(strategy),
-    "dropout": [dropout_of_shares(strategy, step, parts=2) for step in (0, 1)],
-  }
   np.savez(file, facts=json.dumps(facts), **arrays)
 
 
 if __name__ == "__main__":
-  main(sys.argv[1])
+  main(*sys.argv[1:])

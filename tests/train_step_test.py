@@ -33,27 +33,23 @@ def two_devices(tmp_path_factory):
     fcntl.flock(lock, fcntl.LOCK_EX)
     if not file.exists():
       run_on_two_devices(file)
+  runs = {run: device_runs.load(file, run) for run in ("plain", "scaled_parts")}
+  return facts_of(file), runs
+
+
+def facts_of(file):
   with np.load(file) as stored:
-    facts = json.loads(str(stored["facts"]))
-    runs = {}
-    for run in ("plain", "scaled_parts"):
-      groups = {"values": {}, "weights": {}}
-      for name, array in stored.items():
-        for group, found in groups.items():
-          if name.startswith(f"{run}/{group}/"):
-            found[name.removeprefix(f"{run}/{group}/")] = array
-      runs[run] = device_runs.Trained(state_names=[], **groups)
-  return facts, runs
+    return json.loads(str(stored["facts"]))
 
 
-def run_on_two_devices(file):
+def run_on_two_devices(file, *kinds):
   done = subprocess.run(
-    [sys.executable, "-m", "tests.device_runs", str(file)],
+    [sys.executable, "-m", "tests.device_runs", str(file), *kinds],
     cwd=pathlib.Path(__file__).parents[1],
     env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CONFIG": "{}"},
     capture_output=True,
     text=True,
-    timeout=300,
+    timeout=600,
   )
   assert done.returncode == 0, done.stderr
 
@@ -243,3 +239,28 @@ class TestTwoDevices:
     assert facts["replicas"] == 2
     assert facts["on_cpu"]
     assert facts["is_chief"]
+
+
+_KINDS = ("choice", "multi_label", "regression", "token")
+
+
+@pytest.fixture(scope="module")
+def kinds_file(tmp_path_factory):
+  """What two devices have trained, of all kinds."""
+  file = tmp_path_factory.mktemp("kinds") / "kinds.npz"
+  run_on_two_devices(file, *_KINDS)
+  assert facts_of(file)["replicas"] == 2
+  return file
+
+
+@pytest.mark.slow
+class TestKindsOnTwoDevices:
+  @pytest.mark.parametrize("kind", _KINDS)
+  def test_weights_are_those_of_one_device(self, kinds_file, kind):
+    expected = device_runs.train(tf.distribute.get_strategy(), kind=kind)
+    actual = device_runs.load(kinds_file, kind, kind)
+    if kind == "choice":
+      # All scores of a row have it in common: its gradient is nothing but rounding.
+      actual.weights["output_bias"] = expected.weights["output_bias"]
+    assert np.mean(expected.moved() != 0) > 0.8
+    assert_same_training(actual, expected)
