@@ -59,6 +59,7 @@ _ROWS = (
     "comparison+comparison_file+comparison_plan+comparison_runs+comparison_tables",
     "pair_scoring",
     "reading",
+    "report_chart+report_files+report_page+report_rows+report_style",
   ),
   ("job", "study+study_data+study_file+study_figures+study_report"),
   ("frozen_encoder",),

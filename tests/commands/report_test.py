@@ -1,0 +1,155 @@
+"""`bert-ja report`: the page of a run, wrong arguments, and how a browser shows it."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+from absl import flags
+
+from bert_ja import reporting, text_io
+from bert_ja.commands import report
+from tests import report_page_test
+from tests.scripts import runs
+
+_BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+_BROWSER_FLAGS = (
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--hide-scrollbars",
+)
+
+
+@pytest.fixture
+def run(monkeypatch):
+  """Function: arguments -> what the command does with them."""
+
+  def run(*arguments):
+    flag_values = flags.FlagValues()
+    report.define_flags(flag_values)
+    rest = flag_values(["report", *map(str, arguments)])
+    monkeypatch.setattr(report, "FLAGS", flag_values)
+    report.main(rest)
+
+  return run
+
+
+@pytest.fixture
+def directory(tmp_path):
+  """Of a run with two wrong predictions."""
+  (tmp_path / "eval").mkdir()
+  text_io.write_json(str(tmp_path / "metrics.json"), {"eval_accuracy": 1 / 3})
+  reporting.write_predictions(
+    str(tmp_path / "eval" / "predictions.tsv"),
+    ["a", "b", "c"],
+    [("駅前の店。",), ("京都の寺。",), ("朝の海。",)],
+    [0, 1, 1],
+    [[0.25, 0.75], [0.125, 0.875], [0.9375, 0.0625]],
+    ["良い", "悪い"],
+  )
+  return tmp_path
+
+
+def page_of(path):
+  return report_page_test.Page(text_io.read_text(str(path)))
+
+
+def test_the_page_lies_in_the_directory(run, directory):
+  run(directory)
+  page = page_of(directory / "report.html")
+  assert (repr(1 / 3), "0.3333") in page.numbers
+  places = [page.texts.index(text) for text in ("朝の海。", "駅前の店。", "京都の寺。")]
+  assert places == sorted(places)
+
+
+def test_flags_behind_the_directory(run, directory):
+  path = directory / "other.html"
+  run(directory, f"--output_file={path}", "--num_examples=1")
+  assert not (directory / "report.html").exists()
+  page = page_of(path)
+  assert "朝の海。" in page.texts and "駅前の店。" not in page.texts
+
+
+def test_no_examples_can_be_asked_for(run, directory):
+  run(directory, "--num_examples=0")
+  assert "朝の海。" not in page_of(directory / "report.html").texts
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    ([], "expected one directory, .* found nothing; write bert-ja report OUTPUT_DIR"),
+    (["a", "b"], "expected one directory, .* found a b"),
+    (["nowhere"], "nowhere is no directory"),
+  ],
+)
+def test_wrong_arguments(run, arguments, message):
+  with pytest.raises((ValueError, OSError), match=message):
+    run(*arguments)
+
+
+def test_an_error_leaves_no_page(run, tmp_path):
+  with pytest.raises(ValueError, match="holds no results"):
+    run(tmp_path)
+  assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(_BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.parametrize("width", [500, 1200])
+def test_a_browser_shows_it_without_scrolling_sideways(run, directory, tmp_path, width):
+  run(directory)
+  path = directory / "report.html"
+  # The page itself has no program; this copy writes down how wide it has become.
+  script = (
+    "<script>document.title = [document.documentElement.scrollWidth,"
+    "innerWidth, getComputedStyle(document.querySelector('section')).display]</script>"
+  )
+  text = path.read_text(encoding="utf-8").replace("</body>", f"{script}</body>")
+  (tmp_path / "measured.html").write_text(text, encoding="utf-8")
+  command = [_BROWSER, *_BROWSER_FLAGS, f"--window-size={width},900"]
+  command.append(f"--user-data-dir={tmp_path / 'browser'}")
+
+  def browse(*arguments):
+    return subprocess.run(
+      [*command, *map(str, arguments)], capture_output=True, text=True, timeout=240
+    )
+
+  shown = browse("--dump-dom", (tmp_path / "measured.html").as_uri())
+  title = shown.stdout.partition("<title>")[2].partition("</title>")[0]
+  page_width, window_width, display = title.split(",")
+  assert int(page_width) == int(window_width) <= width
+  assert display == "block"
+  picture = tmp_path / "page.png"
+  browse(f"--screenshot={picture}", path.as_uri())
+  assert picture.read_bytes().startswith(b"\x89PNG")
+  assert picture.stat().st_size > 5000
+
+
+@pytest.mark.slow
+def test_a_run_of_the_script_has_all_its_parts(run, tmp_path):
+  inputs, output_dir = str(tmp_path / "inputs"), str(tmp_path / "out")
+  runs.write_inputs(inputs)
+  done = {"do_eval": True, "do_predict": True, "eval_steps": 8}
+  status, log = runs.run_copy(runs.arguments(inputs, output_dir, **done))
+  assert status == 0, log
+  run(output_dir)
+  page = page_of(f"{output_dir}/report.html")
+  with (
+    open(f"{output_dir}/metrics.json") as dev,
+    open(f"{output_dir}/test/metrics.json") as test,
+  ):
+    numbers = [*json.load(dev).values(), *json.load(test).values()]
+  shown = [value for value, _ in page.numbers]
+  assert set(map(repr, numbers)) <= set(shown)
+  for title in ("Learning curve", "Confusion matrix", "Hardest of the dev set"):
+    assert title in page.texts
+  # Neither flags that were given nor those left as they were are missing.
+  assert "learning_rate" in page.texts and "adam_epsilon" in page.texts
