@@ -72,7 +72,7 @@ def learning_curve(
   ]
   if not panels:
     return None
-  figure = _new_figure(5.5 * len(panels), 4)
+  figure = new_figure(5.5 * len(panels), 4)
   for number, (title, lines) in enumerate(panels, 1):
     axes = figure.add_subplot(1, len(panels), number)
     for label, steps, values in lines:
@@ -85,7 +85,7 @@ def learning_curve(
     axes.xaxis.get_major_locator().set_params(integer=True)
     # Below: curves fill the whole panel.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=2, frameon=False)
-  return _png(figure)
+  return png(figure)
 
 
 def _is_curve(name):
@@ -130,7 +130,7 @@ def threshold_curve(
   low, high = np.quantile(thresholds, [0.01, 0.99])
   margin = 0.02 * (high - low) or 1.0
   shown = np.unique(np.linspace(0, len(thresholds) - 1, _MOST_POINTS, dtype=int))
-  figure = _new_figure(6.5, 4)
+  figure = new_figure(6.5, 4)
   axes = figure.add_subplot()
   for name, values in scores.items():
     label = name.replace("_", " ")
@@ -145,7 +145,7 @@ def threshold_curve(
   axes.set_ylabel("score (%)")
   axes.grid(alpha=0.3)
   axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncol=3, frameon=False)
-  return _png(figure)
+  return png(figure)
 
 
 def bar_chart(
@@ -167,12 +167,12 @@ def bar_chart(
   if not np.isfinite(values).any():
     return None
   count, bars = values.shape
-  font = _font_for("".join(names))
+  font = font_for("".join(names))
   shown = list(names) if font else [str(number + 1) for number in range(count)]
   inches = min(max(5.0, 0.35 * count * bars + 1.5), 30.0)
   longest = 0.1 * max(map(len, shown))  # inches, a tenth for each letter
   fits = longest < inches / count
-  figure = _new_figure(inches, 4 if fits else 4 + longest)
+  figure = new_figure(inches, 4 if fits else 4 + longest)
   axes = figure.add_subplot()
   width = 0.8 / bars
   for number, label in enumerate(series):
@@ -190,7 +190,7 @@ def bar_chart(
   entry = 0.1 * max(map(len, series)) + 0.7  # inches, those of its mark included
   columns = max(1, int(inches / entry))
   figure.legend(loc="outside lower center", ncol=columns, frameon=False)
-  return _png(figure)
+  return png(figure)
 
 
 def confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> bytes:
@@ -206,11 +206,11 @@ def confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> bytes:
     PNG data.
   """
   size = len(matrix)
-  font = _font_for("".join(label_names))
+  font = font_for("".join(label_names))
   names = list(label_names) if font else [str(number) for number in range(size)]
   shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)  # [C, C]
   side = min(max(4.0, 0.55 * size + 2), 20.0)
-  figure = _new_figure(side + 1, side)
+  figure = new_figure(side + 1, side)
   axes = figure.add_subplot()
   image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
   figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
@@ -221,7 +221,7 @@ def confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> bytes:
   axes.set_ylabel("true label")
   if size <= _MOST_COUNTED_CLASSES:
     _write_counts(axes, matrix, shares)
-  return _png(figure)
+  return png(figure)
 
 
 def _rotation(names):
@@ -242,7 +242,7 @@ def _write_counts(axes, matrix, shares):
     )
 
 
-def _font_for(text):
+def font_for(text: str) -> Any:
   """Font properties that can draw every character of a text; None if there are none."""
   from matplotlib import font_manager
 
@@ -258,7 +258,8 @@ def _font_for(text):
   return None
 
 
-def _new_figure(width, height):
+def new_figure(width: float, height: float) -> Any:
+  """An empty Matplotlib figure of so many inches."""
   from matplotlib.backends import backend_agg
   from matplotlib.figure import Figure
 
@@ -267,7 +268,8 @@ def _new_figure(width, height):
   return figure
 
 
-def _png(figure):
+def png(figure: Any) -> bytes:
+  """A figure as PNG data."""
   buffer = io.BytesIO()
   figure.savefig(buffer, format="png", dpi=120)
   return buffer.getvalue()

@@ -41,8 +41,8 @@ def learning_curves(
   names = list(dict.fromkeys(name for _, name, _ in curves))
   lengths = [rows[-1]["epoch"] for *_, rows in curves if rows]
   has_log_axis = max(lengths) > _LOG_FROM * min(lengths)
-  font = figures._font_for("".join([*sets, *names]))
-  figure = figures._new_figure(
+  font = figures.font_for("".join([*sets, *names]))
+  figure = figures.new_figure(
     max(_WIDTH * len(sets), 5), _HEIGHT * len(lines) + 0.25 * len(names)
   )
   panels = figure.subplots(
@@ -80,7 +80,7 @@ def learning_curves(
     frameon=False,
     prop=font,
   )
-  return figures._png(figure)
+  return figures.png(figure)
 
 
 def _points(history, split, metric):

@@ -13,13 +13,13 @@ from bert_ja import figures
 def drawn(monkeypatch):
   """The figures that were written, as objects."""
   found = []
-  png = figures._png
+  png = figures.png
 
   def keep(figure):
     found.append(figure)
     return png(figure)
 
-  monkeypatch.setattr(figures, "_png", keep)
+  monkeypatch.setattr(figures, "png", keep)
   return found
 
 
@@ -81,7 +81,7 @@ class TestBarChart:
     assert axes.get_window_extent().height > 1.5 * figure.dpi
 
   def test_names_that_no_font_draws_become_row_numbers(self, drawn, monkeypatch):
-    monkeypatch.setattr(figures, "_font_for", lambda text: None)
+    monkeypatch.setattr(figures, "font_for", lambda text: None)
     figures.bar_chart(self.VALUES, ["東北", "京都", "c"], ["EM", "F1"])
     (axes,) = drawn[0].axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "3"]

@@ -24,9 +24,9 @@ def history(losses, accuracies=(), epochs=1.0):
 def draw(monkeypatch):
   """Function: curves -> the figure's panels, and its legend's texts."""
   found = []
-  png = figures._png
+  png = figures.png
   monkeypatch.setattr(
-    figures, "_png", lambda figure: found.append(figure) or png(figure)
+    figures, "png", lambda figure: found.append(figure) or png(figure)
   )
 
   def draw(curves):
@@ -77,7 +77,7 @@ class TestLearningCurves:
     assert axes[0].get_xscale() == "log"
 
   def test_names_without_a_font_are_numbered(self, draw, monkeypatch):
-    monkeypatch.setattr(figures, "_font_for", lambda text: None)
+    monkeypatch.setattr(figures, "font_for", lambda text: None)
     axes, names = draw([("部屋", "全部", history([3.0]))])
     assert (axes[0].get_title(), names) == ("set 1", ["row 1"])
 

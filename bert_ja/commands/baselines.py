@@ -142,6 +142,8 @@ def choose(data: Any) -> list[str]:
       raise ValueError(f"--baselines: {name} needs --{needs[name]}")
   for flag in ("model_dir", "vectors_file"):
     users = [name for name, needed in needs.items() if needed == flag]
+    if flag == "model_dir" and FLAGS.drop_longer:
+      continue  # its pieces are counted
     if FLAGS[flag].value and not set(users) & set(names):
       raise ValueError(
         f"--{flag} is for {' or '.join(users)}, of which --baselines={','.join(names)} "

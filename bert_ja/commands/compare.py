@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags, logging
 
@@ -68,19 +69,42 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: Sequence[str]) -> None:
   """Runs what is not finished, or prints it."""
   del argv
-  from bert_ja import comparison, comparison_file, run_queue, text_io
+  from bert_ja import comparison, comparison_file
 
-  command_line.require(FLAGS, "comparison_file", "output_dir")
+  check_shared_flags("comparison_file")
+  plan = comparison_file.read(FLAGS.comparison_file)
+  script = script_path(plan.script.name)
+  check_flags(plan, script)
+  plan = comparison.convert_data(plan, FLAGS.output_dir)
+  run_or_print(comparison.Comparison(plan, FLAGS.output_dir, (sys.executable, script)))
+
+
+def check_shared_flags(file_flag: str) -> None:
+  """Checks the flags of a command that runs what a file asks for.
+
+  Args:
+    file_flag: name of the flag that names the file.
+
+  Raises:
+    ValueError: one is missing, or two exclude each other.
+  """
+  from bert_ja import text_io
+
+  command_line.require(FLAGS, file_flag, "output_dir")
   if text_io.is_remote(FLAGS.output_dir):
     raise ValueError(f"--output_dir={FLAGS.output_dir}: expected a local directory")
   if FLAGS.submit is not None and FLAGS.print_commands:
     raise ValueError("--submit and --print_commands exclude each other")
-  plan = comparison_file.read(FLAGS.comparison_file)
-  script = script_path(plan.script.name)
-  program = (sys.executable, script)
-  check_flags(plan, script)
-  plan = comparison.convert_data(plan, FLAGS.output_dir)
-  runs = comparison.Comparison(plan, FLAGS.output_dir, program)
+
+
+def run_or_print(runs: Any) -> None:
+  """Runs what is not finished, or prints it, as the flags say.
+
+  Args:
+    runs: `comparison_runs.Runs`.
+  """
+  from bert_ja import run_queue
+
   if FLAGS.print_commands:
     for line in runs.commands(FLAGS.forget_jobs):
       print(line)

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
-from absl import flags, logging
+from absl import flags
 
 from bert_ja.commands import baselines, compare
 from bert_ja.flags import command_line, task_flags
@@ -30,34 +30,18 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: Sequence[str]) -> None:
   """Runs what is not finished, or prints it."""
   del argv
-  from bert_ja import run_queue, study, study_file, text_io
+  from bert_ja import study, study_file
 
-  command_line.require(FLAGS, "study_file", "output_dir")
-  if text_io.is_remote(FLAGS.output_dir):
-    raise ValueError(f"--output_dir={FLAGS.output_dir}: expected a local directory")
-  if FLAGS.submit is not None and FLAGS.print_commands:
-    raise ValueError("--submit and --print_commands exclude each other")
+  compare.check_shared_flags("study_file")
   plan = study_file.read(FLAGS.study_file)
   script = compare.script_path(plan.runs.script.name)
   program = (sys.executable, script)
   compare.check_flags(plan.runs, script)
   counts, columns = check_data(plan, script)
   baseline_runs = create_baseline_runs(plan)
-  runs = study.Study(plan, counts, columns, FLAGS.output_dir, program, baseline_runs)
-  if FLAGS.print_commands:
-    for line in runs.commands(FLAGS.forget_jobs):
-      print(line)
-    runs.write_summary()
-    return
-  options = run_queue.Options(
-    jobs=FLAGS.jobs,
-    submit=FLAGS.submit,
-    wait=FLAGS.wait,
-    poll_seconds=FLAGS.poll_seconds,
-    forget_jobs=FLAGS.forget_jobs,
+  compare.run_or_print(
+    study.Study(plan, counts, columns, FLAGS.output_dir, program, baseline_runs)
   )
-  if not runs.run(options):
-    logging.info("Jobs are with the scheduler; the same command goes on afterwards.")
 
 
 def create_baseline_runs(plan) -> list:

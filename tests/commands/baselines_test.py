@@ -107,6 +107,16 @@ def test_a_model_gives_vectors(run, tmp_path):
   np.testing.assert_allclose(first, second, atol=1e-5)
 
 
+def test_a_model_for_its_tokenizer_alone(run, tmp_path):
+  model = tmp_path / "model"
+  model.mkdir()
+  vector_model.write(model)
+  arguments = ["--baselines=majority", f"--model_dir={model}", "--max_seq_length=16"]
+  with pytest.raises(ValueError, match="--model_dir is for encoder_logistic"):
+    run(*arguments)
+  assert names_of(run(*arguments, "--drop_longer")) == ["majority"]
+
+
 def test_pairs_by_column(run, data_dir, tmp_path):
   for split, count in (("train", 24), ("dev", 6), ("test", 10)):
     pairs = [
