@@ -261,6 +261,11 @@ class ClassifierJob(job.Job):
       | pair_flags.recorded(FLAGS),
     }
 
+  def record_facts(self):
+    # How its predictions are read, wherever they lie.
+    facts = {"kind": self.processor.kind, "row_options": self.kind.row_options}
+    return {**super().record_facts(), **facts}
+
   def model_fn(self, optimizer_fn, options):
     return model_fn_builder(
       self.config,
@@ -309,7 +314,9 @@ class ClassifierJob(job.Job):
     examples, directory = self.examples["eval"], self.output_path("eval")
     paths = self.kind.write_evaluation(FLAGS.output_dir, results, outputs, examples)
     text_io.makedirs(directory)
-    return paths + self.kind.write_rows(directory, examples, outputs, True)
+    paths += self.kind.write_rows(directory, examples, outputs, True)
+    self.record("do_eval")
+    return paths
 
   def predict(self):
     """Predicts the test set; returns the paths written."""
@@ -320,12 +327,14 @@ class ClassifierJob(job.Job):
     rows = list(self.estimator.predict(input_fn))
     if not self.estimator.is_chief:
       return []
-    return self.kind.write_predictions(
+    paths = self.kind.write_predictions(
       FLAGS.output_dir,
       self.examples["predict"],
       {name: np.stack([row[name] for row in rows]) for name in rows[0]},
       self.processor.test_labels_are_known,
     )
+    self.record("do_predict")
+    return paths
 
   def _log_rows(self, what, count, batch_size):
     padding = -count % batch_size

@@ -237,6 +237,7 @@ class PretrainingJob(job.TrainingJob):
     paths = [self.output_path(name) for name in ("eval_results.txt", "metrics.json")]
     reporting.write_results(paths[0], results)
     text_io.write_json(paths[1], dict(sorted(results.items())))
+    self.record("do_eval")
     return paths
 
 

@@ -2,7 +2,7 @@
 
 from absl import flags, logging
 
-from bert_ja import job, lazy
+from bert_ja import job, lazy, text_io
 from bert_ja.flags import (
   command_line,
   data_flags,
@@ -275,6 +275,8 @@ class SquadJob(job.Job):
     names = ("start_logits", "end_logits")
     outputs = {name: np.stack([row[name] for row in rows]) for name in names}
     answers = self._answers(outputs)
+    # Those of an earlier prediction would stand beside other answers.
+    text_io.remove(self.output_path(squad_scores.QUESTION_SCORES))
     paths = span_answers.write_answers(FLAGS.output_dir, answers)
     if FLAGS.do_eval:
       paths += squad_scores.write_scores(
@@ -282,6 +284,7 @@ class SquadJob(job.Job):
         self._scores(answers),
         {"global_step": self.estimator.global_step},
       )
+    self.record("do_eval", "do_predict")
     return paths
 
 

@@ -64,8 +64,6 @@ class TrainingJob:
     # The last thing that can be wrong: from here on files are written.
     self.estimator.prepare(flag_values.do_train)
     text_io.makedirs(flag_values.output_dir)
-    if self.estimator.is_chief:
-      run_record.write(flag_values.output_dir, flag_values)
 
   def read_model(self) -> None:
     """Reads the model's description."""
@@ -97,6 +95,21 @@ class TrainingJob:
   def task_description(self) -> dict[str, Any]:
     """What is recorded beside a trained model: "flags", and "labels" if it has any."""
     raise NotImplementedError
+
+  def record(self, *acts: str) -> None:
+    """Keeps the flags of acts, those of them that this run does, beside their results.
+
+    Called by the chief, when training starts and when other acts have their results: a
+    run that is stopped says of its directory nothing that is not so.
+    """
+    done = [act for act in acts if act in self.flags and self.flags[act].value]
+    run_record.write(self.flags.output_dir, done, self.flags, self.record_facts())
+
+  def record_facts(self) -> dict[str, Any]:
+    """What is recorded of a run besides its flags: where its model lies."""
+    files = self.files
+    directory = files.directory or os.path.dirname(files.init_checkpoint or "")
+    return {"model_directory": text_io.absolute(directory)} if directory else {}
 
   def _create_estimator(self):
     from bert_ja import distribution, estimator, modeling
@@ -140,6 +153,7 @@ class TrainingJob:
 
     output_dir, eval_steps = self.flags.output_dir, self.flags.eval_steps
     if self.estimator.is_chief:
+      self.record("do_train")
       self._describe(output_dir)
       if eval_steps:
         self._describe(training_loop.best_dir(output_dir))

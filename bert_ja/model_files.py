@@ -101,7 +101,7 @@ def find(path: str, weights: bool = True, given: Collection[str] = ()) -> ModelF
     config_file=config_file,
     vocab_file=vocab_file,
     tokenizer_settings=tokenizer_settings(model_dir),
-    task=_read_object(task_file) or _labels_of(config_file),
+    task=read_object(task_file) or _labels_of(config_file),
     model_file=model_file,
   )
 
@@ -113,7 +113,7 @@ def tokenizer_settings(directory: str) -> dict[str, Any]:
     ValueError: it is damaged.
   """
   path = os.path.join(directory, TOKENIZER_NAME)
-  return _read_object(path if text_io.exists(path) else None)
+  return read_object(path if text_io.exists(path) else None)
 
 
 def _first(directory, names, patterns):
@@ -130,7 +130,12 @@ def _first(directory, names, patterns):
   return None
 
 
-def _read_object(path):
+def read_object(path: str | None) -> dict[str, Any]:
+  """The object that a JSON file holds; {} without a path.
+
+  Raises:
+    ValueError: the file is damaged.
+  """
   if path is None:
     return {}
   value = text_io.read_json(path)
@@ -141,7 +146,7 @@ def _read_object(path):
 
 def _labels_of(config_file):
   """The labels that a Hugging Face classifier keeps in its configuration."""
-  config = _read_object(config_file)
+  config = read_object(config_file)
   architecture = next(iter(config.get("architectures") or []), "")
   if not architecture.endswith(_CLASSIFIERS) or not config.get("id2label"):
     return {}

@@ -10,6 +10,9 @@ from bert_ja import report_files
 
 _WIDTH, _HEIGHT = 290, 180  # of the plot, in units of the picture
 _LEFT, _BELOW, _ABOVE, _RIGHT = 60, 28, 8, 14  # room around it
+_MOST_TICKS = 6
+_LETTER, _BETWEEN = 7.5, 14  # width of a digit, room between the numbers below
+_MOST_DECIMALS = 5  # digits behind the point, or zeros before it, that have room
 _MOST_POINTS = 400  # more than a picture has dots
 _MOST_MARKS = 30  # points that still have room for a circle each
 NUM_COLORS = 6
@@ -28,7 +31,10 @@ def line_chart(lines: Sequence[report_files.Line]) -> str:
   if not any(len(steps) > 1 for steps, _ in finite):
     return ""
   steps, values = (np.concatenate(column) for column in zip(*finite, strict=True))
-  x_ticks, y_ticks = ticks(steps.min(), steps.max()), ticks(values.min(), values.max())
+  longest = _LETTER * len(f"{steps.max():,.0f}") + _BETWEEN
+  most = min(max(int(_WIDTH / longest), 2), _MOST_TICKS)
+  x_ticks = ticks(steps.min(), steps.max(), most, least_width=1.0)
+  y_ticks = ticks(values.min(), values.max())
   x_range = _range(x_ticks, steps)
   y_range = _range(y_ticks, values)
 
@@ -60,17 +66,36 @@ def _finite(line):
   return steps[kept], values[kept]
 
 
-def ticks(low: float, high: float, most: int = 6) -> np.ndarray:
-  """Round numbers, at most `most`, from `low` on or below it to `high` or above it."""
-  span = high - low or abs(high) or 1.0
+def ticks(
+  low: float, high: float, most: int = _MOST_TICKS, least_width: float = 0.0
+) -> np.ndarray:
+  """Round numbers from `low` on or below it to `high` or above it.
+
+  Args:
+    low: least value.
+    high: greatest value.
+    most: about how many there may be.
+    least_width: between two; 1 keeps whole numbers whole.
+  """
+  span = max(high - low or abs(high) or 1.0, least_width)
   # 1, 2 or 5 times a power of ten, the smallest that is wide enough.
   power = math.floor(math.log10(span / most))
   for digit, exponent in ((1, 0), (2, 0), (5, 0), (1, 1), (2, 1), (5, 1)):
-    width = digit * 10.0 ** (power + exponent)
+    width = max(digit * 10.0 ** (power + exponent), least_width)
     first, last = math.floor(low / width + 1e-9), math.ceil(high / width - 1e-9)
     if last - first < most:
       break
   return np.arange(first, max(last, first + 1) + 1) * width
+
+
+def tick_texts(places: np.ndarray) -> list[str]:
+  """Numbers with as many digits as tell ticks from each other."""
+  # Of 0.2 and 20: -1 and 1; sums of widths are not exact.
+  place = math.floor(math.log10(places[1] - places[0]) + 1e-6)
+  top = math.floor(math.log10(np.abs(places).max()) + 1e-6)
+  if place < -_MOST_DECIMALS or top > _MOST_DECIMALS:
+    return [f"{value + 0.0:.{max(top - place, 0)}e}" for value in places]
+  return [f"{value + 0.0:,.{max(-place, 0)}f}" for value in places]
 
 
 def _range(places, values):
@@ -80,14 +105,14 @@ def _range(places, values):
 def _axes(x_ticks, y_ticks, x, y):
   right, bottom = _LEFT + _WIDTH, _ABOVE + _HEIGHT
   parts = []
-  for value in y_ticks:
+  for value, text in zip(y_ticks, tick_texts(y_ticks), strict=True):
     here = f"{y(value):.1f}"
     parts.append(
       f'<path class="grid" d="M{_LEFT} {here}H{right}"/>'
-      f'<text x="{_LEFT - 8}" y="{here}" dy=".35em" text-anchor="end">{value:.6g}</text>'
+      f'<text x="{_LEFT - 8}" y="{here}" dy=".35em" text-anchor="end">{text}</text>'
     )
   parts += [
-    f'<text x="{x(value):.1f}" y="{bottom + 18}" text-anchor="middle">{value:.6g}</text>'
+    f'<text x="{x(value):.1f}" y="{bottom + 18}" text-anchor="middle">{value:,.0f}</text>'
     for value in x_ticks
   ]
   parts.append(f'<path class="axis" d="M{_LEFT} {bottom}H{right}"/>')

@@ -2,13 +2,14 @@
 
 import dataclasses
 import itertools
+import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bert_ja import model_files, report_rows, reporting, text_io
 from bert_ja.flags import run_record
+from bert_ja.tasks import kinds, squad_scores
 
 # Scores that tell most, the more telling first; they head the page and have curves.
 _HEADLINES = (
@@ -31,6 +32,8 @@ _ACT_NAMES = {
   "do_eval": "evaluation",
   "do_predict": "prediction",
 }
+# What flags.json has of how predictions are read.
+_ROW_FACTS = ("kind", "row_options")
 _RESULTS = (
   "metrics.json",
   "eval_results.txt",
@@ -38,7 +41,6 @@ _RESULTS = (
   "predictions.tsv",
   "predictions.json",
 )
-_LABEL_COLUMNS = ("label", "precision", "recall", "F1", "support")
 
 
 class Settings(NamedTuple):
@@ -77,7 +79,7 @@ class Split:
   Attributes:
     name: "dev" or "test".
     scores: by name, without `eval_`.
-    labels: cells of `_LABEL_COLUMNS`, as texts; none without a report.
+    labels: cells of `reporting.LABEL_COLUMNS`, as texts; none without a report.
     confusion: of one class a row, else None.
     hardest: the rows that were hardest, the worst first.
     num_rows: rows with a known right answer that `hardest` were chosen from.
@@ -133,43 +135,28 @@ def read_run(directory: str, count: int = 20, predict_file: str | None = None) -
   """
   _check_results(directory)
   record = run_record.read(directory)
-  model_dir = _flag(record, "model_dir", run_record.ACTS)
-  described = _first_with(directory, model_dir, model_files.TASK_NAME)
-  task = _read_object(described, model_files.TASK_NAME)
   notes: list[str] = []
-  # Answers are those of the last run.
-  later = reversed(run_record.ACTS)
-  predict_file = predict_file or _flag(record, "predict_file", later)
   if text_io.exists(os.path.join(directory, "predictions.json")):
-    kind, splits = (
-      "question answering",
-      [_questions(directory, count, predict_file, notes)],
-    )
+    kind = "question answering"
+    # Scores are those of the last evaluation.
+    predict_file = predict_file or _flag(record, "predict_file", "do_eval")
+    splits = [_questions(directory, count, predict_file, notes)]
   else:
-    kind = task.get("kind", "")
-    splits = _splits(directory, count, task, notes)
-  best = _score_name(_flag(record, "best_metric", run_record.ACTS) or "")
+    kind = _title(_task(directory, record, "do_train").get("kind", ""))
+    splits = _splits(directory, count, record, notes)
+  best = _score_name(_flag(record, "best_metric") or "")
   headlines = list(dict.fromkeys([best, *_HEADLINES]))
   return Run(
     name=os.path.basename(os.path.abspath(directory)),
-    kind=_KIND_NAMES.get(kind, kind),
-    settings=_settings(record, task),
-    config=_read_config(directory, model_dir),
-    parameters=count_parameters(directory),
+    kind=kind,
+    settings=_settings(directory, record),
+    config=_read_config(directory, record),
+    parameters=_parameters(directory, notes),
     panels=_panels(reporting.read_learning_curve(directory), headlines),
     splits=[split for split in splits if split.scores or split.num_rows],
     headlines=headlines,
     notes=notes,
   )
-
-
-_KIND_NAMES = {
-  "sentence": "one class for a text",
-  "multi_label": "any number of labels for a text",
-  "regression": "a number for a text",
-  "choice": "one of several choices",
-  "token": "a tag for each word",
-}
 
 
 def _check_results(directory):
@@ -192,9 +179,10 @@ def _score_name(name):
 # --- Settings -----------------------------------------------------------------------
 
 
-def _settings(record, task):
+def _settings(directory, record):
   if not record:
-    found = {k: v for k, v in task.get("flags", {}).items() if v is not None}
+    flags = _task(directory, record).get("flags", {})
+    found = {k: v for k, v in flags.items() if v is not None}
     return [Settings("recorded with the model", found, {})] if found else []
   acts = [act for act in run_record.ACTS if act in record]
   return [
@@ -205,14 +193,44 @@ def _settings(record, task):
   ]
 
 
-def _flag(record, name, acts):
-  """Its value in the first of the acts that has one."""
-  for act in acts:
-    entry = record.get(act, {"given": {}, "default": {}})
+def _entries(record, act=None):
+  """What is recorded of an act, then of the others."""
+  acts = dict.fromkeys([act, *run_record.ACTS])
+  return [record[name] for name in acts if name in record]
+
+
+def _flag(record, name, act=None):
+  """Its value where the act was done, or else another."""
+  for entry in _entries(record, act):
     value = {**entry["default"], **entry["given"]}.get(name)
     if value:
       return value
   return None
+
+
+def _model_directory(directory, record, names, act=None):
+  """Where an act's model is described by files of some names."""
+  found = [entry.get("model_directory") for entry in _entries(record, act)]
+  places = [directory, *filter(None, found), _flag(record, "model_dir", act)]
+  for path in filter(None, places):
+    if any(text_io.exists(os.path.join(path, name)) for name in names):
+      return path
+  return directory
+
+
+def _task(directory, record, act=None):
+  """The model's task.json, with what is recorded of an act's predictions."""
+  names = (model_files.TASK_NAME,)
+  task = _read_object(_model_directory(directory, record, names, act), *names)
+  entry = next((e for e in _entries(record, act) if "kind" in e), {})
+  return task | {name: entry[name] for name in _ROW_FACTS if name in entry}
+
+
+def _title(kind):
+  try:
+    return kinds.get(kind).title or kind
+  except ValueError:  # one that another package registers
+    return kind
 
 
 def _grouped(pairs):
@@ -221,28 +239,13 @@ def _grouped(pairs):
     yield values, [act for act, _ in group]
 
 
-def _first_with(directory, other, *names):
-  """The first of two directories that holds one of the names; the first by default."""
-  for path in (directory, other):
-    if path and any(text_io.exists(os.path.join(path, name)) for name in names):
-      return path
-  return directory
-
-
 def _read_object(directory, name):
   path = os.path.join(directory, name)
-  if not text_io.exists(path):
-    return {}
-  value = text_io.read_json(path)
-  if not isinstance(value, dict):
-    raise ValueError(
-      f"{path}: expected a JSON object, found {type(value).__name__}; run the script again"
-    )
-  return value
+  return model_files.read_object(path if text_io.exists(path) else None)
 
 
-def _read_config(directory, model_dir):
-  found = _first_with(directory, model_dir, *model_files.CONFIG_NAMES)
+def _read_config(directory, record):
+  found = _model_directory(directory, record, model_files.CONFIG_NAMES)
   for name in model_files.CONFIG_NAMES:
     config = _read_object(found, name)
     if config:
@@ -250,14 +253,30 @@ def _read_config(directory, model_dir):
   return {}
 
 
+def has_checkpoint(directory: str) -> bool:
+  """Whether a directory holds one, which TensorFlow reads."""
+  return text_io.isdir(directory) and any(
+    name.endswith(".index") for name in text_io.listdir(directory)
+  )
+
+
+def _parameters(directory, notes):
+  if not has_checkpoint(directory):
+    return None  # Spares TensorFlow's start.
+  try:
+    return count_parameters(directory)
+  except (ValueError, OSError, ImportError) as error:
+    notes.append(f"The number of parameters is not known: {error}.")
+    return None
+
+
 def count_parameters(directory: str) -> int | None:
   """Numbers that the newest model in a directory has; None without one.
 
   Raises:
     ValueError: the checkpoint is damaged.
+    OSError: it was removed meanwhile.
   """
-  if not any(re.search(r"\.index$", name) for name in text_io.listdir(directory)):
-    return None  # Spares TensorFlow's start.
   from bert_ja import checkpoint
 
   path = checkpoint.find_checkpoint(directory)
@@ -265,66 +284,73 @@ def count_parameters(directory: str) -> int | None:
     return None
   shapes = checkpoint.open_checkpoint(path).shapes
   sizes = (
-    _product(shape)
+    math.prod(shape)
     for name, shape in shapes.items()
     if not checkpoint.is_optimizer_state(name)
   )
   return sum(sizes)
 
 
-def _product(shape):
-  size = 1
-  for length in shape:
-    size *= length
-  return size
-
-
 # --- Curves -------------------------------------------------------------------------
 
 
 def _panels(history, headlines):
-  names = [name for name in headlines if name != "eval_loss"]
-  scores = [f"{prefix}{name}" for name in names for prefix in ("eval_", "")]
+  evaluations = {name for row in history if row["split"] == "eval" for name in row}
+  dev_loss = "eval_loss" if "eval_loss" in evaluations else "loss"
+  # Such as those of the parts of pre-training.
+  losses = sorted(name for name in evaluations if name.endswith("loss"))
+  losses = [name for name in losses if name not in ("eval_loss", "loss")]
+  scores = [f"{prefix}{name}" for name in headlines for prefix in ("eval_", "")]
   wanted = (
-    ("loss", (("train", "loss"), ("eval", "eval_loss"))),
-    ("scores of the dev set", tuple(("eval", name) for name in scores)),
-    ("learning rate", (("train", "learning_rate"),)),
+    ("loss", [("train", "loss", "train"), ("eval", dev_loss, "dev"), *_of_dev(losses)]),
+    (
+      "scores of the dev set",
+      _of_dev(name for name in scores if not name.endswith("loss")),
+    ),
+    ("learning rate", [("train", "learning_rate", "learning_rate")]),
   )
   panels = []
-  for title, names in wanted:
-    lines = [line for split, name in names if (line := _line(history, split, name))]
+  for title, found in wanted:
+    lines = [line for cells in found if (line := _line(history, *cells))]
     if lines:
       panels.append((title, lines))
   return panels
 
 
-def _line(history, split, name):
+def _of_dev(names):
+  return [("eval", name, name.removeprefix("eval_")) for name in names]
+
+
+def _line(history, split, name, label):
   rows = [row for row in history if row.get("split") == split and name in row]
   if not rows:
     return None
-  label = {"loss": "train", "eval_loss": "dev"}.get(name, name.removeprefix("eval_"))
   return Line(label, [row["step"] for row in rows], [row[name] for row in rows])
 
 
 # --- Results ------------------------------------------------------------------------
 
 
-def _splits(directory, count, task, notes):
+def _splits(directory, count, record, notes):
   """Dev and test set of run_classifier.py."""
   found = []
-  for name, scored, predicted in (("dev", "", "eval"), ("test", "test", "")):
+  for name, scored, predicted, act in (
+    ("dev", "", "eval", "do_eval"),
+    ("test", "test", "", "do_predict"),
+  ):
     scores = _scores(os.path.join(directory, scored))
     path = os.path.join(directory, predicted, "predictions.tsv")
+    task = _task(directory, record, act)
     hardest, num_rows = [], 0
     if text_io.exists(path):
       hardest, num_rows = report_rows.hardest(path, count, task)
       if not num_rows:
         notes.append(f"The rows of the {name} set have no labels, and so no scores.")
-    elif scores and task.get("kind"):
-      act = "--do_eval" if name == "dev" else "--do_predict"
+    elif scores and task:  # Pre-training has an empty one.
+      model = _model_directory(directory, record, (model_files.TASK_NAME,), act)
       notes.append(
-        f"Examples of the {name} set are missing: run run_classifier.py with "
-        f"--model_dir={directory}, the same --data_dir and --output_dir, and {act}."
+        f"Examples of the {name} set are missing: run run_classifier.py with the flags "
+        f"of the {_ACT_NAMES[act]}, --model_dir={model} and --{act}, without --do_train."
       )
     labels, confusion = _tables(os.path.join(directory, scored))
     found.append(Split(name, scores, labels, confusion, hardest, num_rows))
@@ -333,9 +359,9 @@ def _splits(directory, count, task, notes):
 
 def _questions(directory, count, predict_file, notes):
   scores = _scores(directory)
-  path = os.path.join(directory, "question_scores.tsv")
+  path = os.path.join(directory, squad_scores.QUESTION_SCORES)
   if not text_io.exists(path):
-    notes.append("Answers have no scores: run run_squad.py with --do_eval.")
+    notes.append("The last answers have no scores: run run_squad.py with --do_eval.")
     return Split("dev", scores)
   if not predict_file or not text_io.named_by(predict_file):
     missing = f"{predict_file} is not there" if predict_file else "it is not recorded"
@@ -353,8 +379,7 @@ def _scores(directory):
   values = _read_object(directory, "metrics.json")
   path = os.path.join(directory, "eval_results.txt")
   if not values and text_io.exists(path):
-    lines = (line.partition(" = ") for line in text_io.read_lines(path))
-    values = {name: float(value) for name, _, value in lines}
+    values = reporting.read_results(path)
   return {
     _score_name(name): value
     for name, value in values.items()
@@ -368,29 +393,8 @@ def _tables(directory):
   for name in ("classification_report.txt", "entity_report.txt"):
     path = os.path.join(directory, name)
     if text_io.exists(path):
-      lines = text_io.read_lines(path)
-      # A blank line ends the table: sums, or the table of strict scores, follow.
-      rows = itertools.takewhile(str.strip, lines[1:])
-      labels = [_cells(line, len(_LABEL_COLUMNS), path) for line in rows]
+      labels = reporting.read_label_report(path)
   path = os.path.join(directory, "confusion_matrix.txt")
   if text_io.exists(path):
-    rows = text_io.read_lines(path)[3:]  # what it is, a blank line, names
-    cells = [_cells(line, len(rows) + 1, path) for line in rows]
-    names = [name.partition(" ")[2] for name, *_ in cells]
-    confusion = Confusion(names, [[*map(int, counts)] for _, *counts in cells])
+    confusion = Confusion(*reporting.read_confusion_matrix(path))
   return labels, confusion
-
-
-def _cells(line, count, path):
-  """A name, which may hold spaces, and the numbers behind it."""
-  cells = line.rsplit(None, count - 1)
-  if len(cells) == count - 1:
-    cells = ["", *cells]  # a name of no letters
-  if len(cells) != count or not all(
-    re.fullmatch(r"[\d.]+|nan", cell) for cell in cells[1:]
-  ):
-    raise ValueError(
-      f"{path}: expected a name and {count - 1} numbers, found {line!r}; run the script "
-      "again"
-    )
-  return cells

@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bert_ja import report_chart, report_files, report_rows, report_style
+from bert_ja import report_chart, report_files, report_rows, report_style, reporting
 
 _KANA = re.compile("[\u3041-\u30ff]")
 _LONG = 320  # characters of a text after which the rest is folded away
 _MOST_TILES = 4
 _SHORT_TABLE = 8
+_SHORT_HEAD = 30  # letters of all labels that have room above a matrix
+_WIDE_MATRIX = 6  # labels from which on matrices stand below each other
 # Whole numbers that an evaluation writes as floats, too.
 _COUNTS = ("total", "global_step", "HasAns_total", "NoAns_total")
 
@@ -41,7 +43,8 @@ def render(run: report_files.Run) -> str:
 
 
 def _text(value):
-  return html.escape(str(value))
+  # A JSON file may hold halves of characters, which no page can.
+  return html.escape(str(value).encode(errors="replace").decode())
 
 
 def _is_japanese(run):
@@ -80,8 +83,12 @@ def _table(head, rows, numbers_from=1):
 
 
 def _side_by_side(parts):
-  content = "".join(f"<div>{part}</div>" for part in parts)
+  content = _stacked(parts)
   return content and f'<div class="pair">{content}</div>'
+
+
+def _stacked(parts):
+  return "".join(f"<div>{part}</div>" for part in parts)
 
 
 # --- Head and scores ----------------------------------------------------------------
@@ -93,7 +100,7 @@ def _lead(run):
     parts.append(f"{_parameters(run.parameters)} parameters")
   step = next((s.scores["global_step"] for s in run.splits if _has_step(s)), None)
   if step is not None:
-    parts.append(f"after step {step}")
+    parts.append(f"after step {_whole('global_step', step)}")
   return f'<p class="lead">{" · ".join(filter(None, parts))}</p>'
 
 
@@ -175,7 +182,7 @@ def _labels(run):
   tables = []
   for split in run.splits:
     if split.labels:
-      head = ["", "precision", "recall", "F1", "support"]
+      head = ["", *reporting.LABEL_COLUMNS[1:]]
       rows = [[_text(cell) for cell in row] for row in split.labels]
       tables.append(f"<h3>{split.name}</h3>{_table(head, rows)}")
   return _side_by_side(tables)
@@ -188,13 +195,19 @@ def _matrices(run):
     if split.confusion
   ]
   hint = "Rows are true labels, columns predicted ones; shade is the part of the row."
-  return tables and f'<p class="soft">{hint}</p>{_side_by_side(tables)}'
+  most = max((len(s.confusion.names) for s in run.splits if s.confusion), default=0)
+  arranged = (_stacked if most >= _WIDE_MATRIX else _side_by_side)(tables)
+  return tables and f'<p class="soft">{hint}</p>{arranged}'
 
 
 def _matrix(confusion):
-  head = "".join(f"<th>{_text(name)}</th>" for name in confusion.names)
+  names = [f"{number} {name}" for number, name in enumerate(confusion.names)]
+  # As in confusion_matrix.txt, long names stay at the rows.
+  is_short = reporting.display_width("".join(names)) <= _SHORT_HEAD
+  above = names if is_short else range(len(names))
+  head = "".join(f'<th class="number">{_text(name)}</th>' for name in above)
   lines = []
-  for row, name in enumerate(confusion.names):
+  for row, name in enumerate(names):
     counts = confusion.counts[row]
     total = max(sum(counts), 1)
     cells = "".join(
@@ -250,7 +263,7 @@ def _verdict(right, predicted, is_right):
 
 
 def _labelled(row):
-  texts = "".join(f'<p class="text">{_folded(text)}</p>' for text in row.texts)
+  texts = "".join(f'<div class="text">{_folded(text)}</div>' for text in row.texts)
   bars = "".join(_bar(*cells) for cells in row.probabilities)
   table = f'<table class="bars"><tbody>{bars}</tbody></table>' if bars else ""
   verdict = _verdict(row.right, row.predicted, row.is_right)
@@ -294,8 +307,10 @@ def _answered(row):
     else _text(text)
     for text, mark in row.context
   )
-  question = f'<p class="text"><b>{_text(row.question)}</b></p>' if row.question else ""
-  shown = f'<p class="text">{context}</p>' if context else ""
+  question = (
+    f'<div class="text"><b>{_text(row.question)}</b></div>' if row.question else ""
+  )
+  shown = f'<div class="text">{context}</div>' if context else ""
   scores = [f"F1 of characters {_number(row.score)}"]
   for name, value in (
     ("of the prediction", row.probability),

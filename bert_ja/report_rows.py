@@ -6,13 +6,14 @@ R rows with a known right answer, C classes.
 import itertools
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bert_ja import table_files, text_io
-from bert_ja.tasks import squad
+from bert_ja.tasks import squad, squad_scores
 
 _PREFIXES = ("probability_", "score_")
 _AROUND = 60  # characters of a context shown on each side of an answer
@@ -84,7 +85,8 @@ def hardest(
   Args:
     path: as run_classifier.py writes it.
     count: most rows.
-    task: the model's task.json; {} where it is not known.
+    task: the model's task.json, with `kind` and `row_options` as flags.json has them;
+      {} where they are not known.
 
   Returns:
     (rows, the worst first; R). Nothing and 0 where no label is known.
@@ -128,6 +130,7 @@ class _Table:
     self.texts = [row[1:place] for row in rows]
     self.labels = [row[place] for row in rows]
     self.predicted = [row[place + 1] for row in rows]
+    self._places = {name: index for index, name in enumerate(header)}
     prefix = next((p for p in _PREFIXES if header[-1].startswith(p)), None)
     columns = [k for k, x in enumerate(header) if prefix and x.startswith(prefix)]
     columns = [k for k in columns if k > place]
@@ -146,6 +149,10 @@ class _Table:
         f"{self.path}: expected a number, found {cell!r}; run run_classifier.py again"
       ) from None
 
+  def cell(self, index, name):
+    """Of a column that older files may lack; "" there."""
+    return self.rows[index][self._places[name]] if name in self._places else ""
+
   def row(self, index, is_right, probabilities):
     return Labelled(
       self.rows[index][0],
@@ -160,7 +167,9 @@ class _Table:
 def _reader(header, task):
   """Which rows a table has."""
   if task.get("kind") == "multi_label":
-    separator = task.get("flags", {}).get("label_separator") or ","
+    places = (task.get("row_options", {}), task.get("flags", {}))
+    given = [place.get("label_separator") for place in places]
+    separator = next(filter(None, given), ",")
     return lambda table: _label_sets(table, separator)
   if header[-1].startswith("probability_"):
     return _classes
@@ -187,9 +196,19 @@ def _classes(table, probabilities=None):
 
 
 def _choices(table):
-  """As `_classes`, of places, whose scores are logits."""
+  """As `_classes`, of places, whose scores are logits; choices stand beside places."""
   exponents = np.exp(table.numbers - table.numbers.max(axis=1, keepdims=True))
-  return _classes(table, exponents / exponents.sum(axis=1, keepdims=True))
+  order, create = _classes(table, exponents / exponents.sum(axis=1, keepdims=True))
+
+  def create_with_choices(index):
+    row = create(index)
+    right, predicted = (
+      ": ".join(filter(None, (place, table.cell(index, name))))
+      for place, name in ((row.right, "right_choice"), (row.predicted, "choice"))
+    )
+    return row._replace(right=right, predicted=predicted)
+
+  return order, create_with_choices
 
 
 def _label_sets(table, separator):
@@ -263,7 +282,7 @@ def hardest_questions(
   Raises:
     ValueError: a file is not of the form that the script writes.
   """
-  path = os.path.join(directory, "question_scores.tsv")
+  path = os.path.join(directory, squad_scores.QUESTION_SCORES)
   header, *rows = table_files.read_tsv(path) or [[]]
   wanted = {"id", "character_f1", "prediction", "right_answer"}
   if not wanted <= set(header):
@@ -323,14 +342,19 @@ def _answered(cells, probability, right_probability, examples):
 def _parts(example, predicted, right):
   """The context around both answers, as `Answered` has it."""
   context = example.context
-  starts = [x.start for x in example.answers if _spaced(x.text) == right]
   marks = np.zeros(len(context), np.int8)
-  first = 0
-  for text, mark in ((right, _RIGHT), (predicted, _PREDICTED)):
-    place = _nearest(context, text, max(starts, default=first))
-    if place is not None:
-      marks[place : place + len(text)] |= mark
-      first = place
+  answer = next((x for x in example.answers if _spaced(x.text) == right), None)
+  start = answer.start if answer else 0
+  place = slice(start, start + len(answer.text)) if answer else None
+  if answer is None or _spaced(context[place]) != right:
+    # Some files count otherwise, or give answers no place.
+    place = _nearest(context, right, start)
+  if place is not None:
+    marks[place] |= _RIGHT
+    start = place.start
+  place = _nearest(context, predicted, start)
+  if place is not None:
+    marks[place] |= _PREDICTED
   shown = np.zeros(len(context), bool)
   for index in np.flatnonzero(marks).tolist() or [0]:
     shown[max(index - _AROUND, 0) : index + _AROUND + 1] = True
@@ -347,10 +371,9 @@ def _parts(example, predicted, right):
 
 
 def _nearest(context, text, start):
-  """Where a text stands in a context, nearest to a place; None if nowhere."""
-  places = []
-  place = context.find(text) if text else -1
-  while place >= 0:
-    places.append(place)
-    place = context.find(text, place + 1)
-  return min(places, key=lambda place: abs(place - start), default=None)
+  """Where words stand in a context, nearest to a place; None if nowhere."""
+  # The context has its own white space between them. A match may lie over another.
+  pattern = r"\s+".join(map(re.escape, text.split()))
+  found = re.finditer(f"(?=({pattern}))", context) if pattern else ()
+  places = [slice(*match.span(1)) for match in found]
+  return min(places, key=lambda place: abs(place.start - start), default=None)

@@ -49,12 +49,13 @@ tbody th { font-weight: 500; }
 .number { text-align: right; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 .matrix th, .matrix td { padding: 6px 12px; }
+.matrix th { white-space: nowrap; }
 .matrix td {
   text-align: right; border: 1px solid var(--rule); min-width: 3.2em;
   background: color-mix(in srgb, var(--accent) var(--share), transparent);
 }
 .matrix .hit { font-weight: 650; }
-svg { width: 100%; height: auto; display: block; }
+svg { width: 100%; max-width: 560px; height: auto; display: block; }
 svg text { fill: var(--soft); font-size: 13px; font-variant-numeric: tabular-nums; }
 svg path { fill: none; }
 svg .grid { stroke: var(--rule); stroke-width: 1; }

@@ -28,6 +28,8 @@ _BAR_SECONDS = 0.5  # least time between two readings of the values beside a bar
 _AS_IT_IS = (int, np.integer, str)  # values of `update` that are not rounded
 _SCREEN_COLUMNS = 88
 _MISSING = object()
+# Of classification_report.txt; entity_report.txt has types in place of labels.
+LABEL_COLUMNS = ("label", "precision", "recall", "F1", "support")
 # All that `str.splitlines` and spreadsheet programs take as the end of a cell or line.
 _BREAKS = re.compile("\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
 
@@ -95,7 +97,7 @@ def format_table(
 
   Args:
     rows: cells, as many as headers; floats are printed with `digits` decimals, other
-      values with `str`.
+      values with `str`. Tabs and line ends in cells become spaces.
     headers: one text a column.
     digits: decimals of floats.
     markdown: whether to draw a Markdown table.
@@ -106,7 +108,7 @@ def format_table(
   Raises:
     ValueError: a row has another number of cells than there are headers.
   """
-  lines = [[str(header) for header in headers]]
+  lines = [[_cell_text(header, digits) for header in headers]]
   for row in rows:
     if len(row) != len(headers):
       raise ValueError(f"expected {len(headers)} cells ({headers}), got {row}")
@@ -131,7 +133,7 @@ def _cell_text(cell, digits):
     return ""
   if isinstance(cell, (float, np.floating)):
     return f"{cell:.{digits}f}"
-  return str(cell)
+  return _BREAKS.sub(" ", str(cell))
 
 
 def _is_number_text(text):
@@ -154,6 +156,25 @@ def write_results(
   logging.info("%s", heading)
   for line in lines:
     logging.info("  %s", line)
+
+
+def read_results(path: str) -> dict[str, int | float]:
+  """What `write_results` wrote, by name.
+
+  Raises:
+    ValueError: a line is something else.
+  """
+  results = {}
+  for number, line in enumerate(text_io.read_lines(path), 1):
+    name, _, value = line.partition(" = ")
+    try:
+      results[name] = _exact_number(value)
+    except ValueError:
+      raise ValueError(
+        f"{path}, line {number}: expected `name = number`, found {line!r}; run the "
+        "script again"
+      ) from None
+  return results
 
 
 # --- Progress -----------------------------------------------------------------------
@@ -479,7 +500,7 @@ def _scores_table(labels, predicted, label_names, averages, support):
   rows = list(zip(label_names, *scores(None), strict=True))
   for average in averages:
     rows.append((f"({average} average)", *scores(average)[:3], support))
-  return format_table(rows, ("label", "precision", "recall", "F1", "support"))
+  return format_table(rows, LABEL_COLUMNS)
 
 
 def _report_text(labels, predicted, label_names):
@@ -499,6 +520,52 @@ def _matrix_text(matrix, label_names):
     if display_width(table.split("\n")[0]) <= _SCREEN_COLUMNS:
       break
   return f"Rows are true labels, columns are predicted labels.\n\n{table}"
+
+
+def read_label_report(path: str) -> list[list[str]]:
+  """The first table of `classification_report.txt` or `entity_report.txt`.
+
+  Returns:
+    Cells of `LABEL_COLUMNS` for each label and average, as texts.
+
+  Raises:
+    ValueError: the file is damaged.
+  """
+  # A blank line ends the table: sums, or the table of strict scores, follow.
+  lines = itertools.takewhile(str.strip, text_io.read_lines(path)[1:])
+  return [_name_and_numbers(line, len(LABEL_COLUMNS) - 1, path) for line in lines]
+
+
+def read_confusion_matrix(path: str) -> tuple[list[str], list[list[int]]]:
+  """What `write_classification_report` wrote into `confusion_matrix.txt`.
+
+  Returns:
+    (C names, counts [C][C]); rows are true labels.
+
+  Raises:
+    ValueError: the file is damaged.
+  """
+  lines = text_io.read_lines(path)[3:]  # the title, a blank line, names
+  rows = [_name_and_numbers(line, len(lines), path) for line in lines]
+  # Names are numbered.
+  names = [name.partition(" ")[2] for name, *_ in rows]
+  return names, [[*map(int, counts)] for _, *counts in rows]
+
+
+def _name_and_numbers(line, count, path):
+  """Cells of a line: a name, which may hold spaces, and the numbers behind it."""
+  cells = line.rsplit(None, count)
+  if len(cells) == count:
+    cells = ["", *cells]  # a name of no letters
+  _, *numbers = cells or [""]
+  if len(numbers) != count or not all(
+    re.fullmatch(r"[\d.]+|nan", number) for number in numbers
+  ):
+    raise ValueError(
+      f"{path}: expected a name and {count} numbers, found {line!r}; run the script "
+      "again"
+    )
+  return cells
 
 
 # --- Predictions --------------------------------------------------------------------

@@ -18,8 +18,6 @@ from bert_ja.study_data import Counts
 from bert_ja.study_file import StudyPlan
 from bert_ja.study_report import BASELINE, Report, Row
 
-_MATRIX_LINES = 3  # of confusion_matrix.txt before the first row
-
 
 class Study(comparison_runs.Runs):
   """The runs of a study and their report.
@@ -120,7 +118,7 @@ class Study(comparison_runs.Runs):
     """Whether a model predicts one class alone for the split that is shown."""
     directory = test if self._plan.test else dev
     path = os.path.join(directory, "confusion_matrix.txt")
-    return predicts_one_class(path, len(self._counts[one.name].labels))
+    return predicts_one_class(path)
 
   # --- Files --------------------------------------------------------------------------
 
@@ -178,17 +176,17 @@ class Study(comparison_runs.Runs):
     )
 
 
-def predicts_one_class(path: str, num_labels: int) -> bool:
+def predicts_one_class(path: str) -> bool:
   """Whether all predictions of a confusion matrix are of one class.
 
   Args:
     path: of `confusion_matrix.txt`, see `reporting.write_classification_report`; False
       where there is none.
-    num_labels: rows of the matrix.
+
+  Raises:
+    ValueError: the file is damaged.
   """
   if not os.path.exists(path):
     return False
-  lines = text_io.read_lines(path)[_MATRIX_LINES : _MATRIX_LINES + num_labels]
-  # A label may have spaces in it; the counts stand last.
-  counts = [[int(cell) for cell in line.split()[-num_labels:]] for line in lines]
+  _, counts = reporting.read_confusion_matrix(path)
   return sum(map(any, zip(*counts, strict=True))) == 1

@@ -47,6 +47,40 @@ def test_ticks_are_round(low, high, expected):
   np.testing.assert_allclose(report_chart.ticks(low, high), expected)
 
 
+@pytest.mark.parametrize(
+  ("low", "high", "expected"),
+  [
+    (0, 1e5, ["0", "20,000", "40,000", "60,000", "80,000", "100,000"]),
+    (0.31, 0.72, ["0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]),
+    (0.9512, 0.9521, ["0.9512", "0.9514", "0.9516", "0.9518", "0.9520", "0.9522"]),
+    (0, 5e-5, ["0.00000", "0.00001", "0.00002", "0.00003", "0.00004", "0.00005"]),
+    (0, 2e-6, ["0.0e+00", "5.0e-07", "1.0e-06", "1.5e-06", "2.0e-06"]),
+    (0, 4e7, ["0e+00", "1e+07", "2e+07", "3e+07", "4e+07"]),
+    (-1, 1, ["-1.0", "-0.5", "0.0", "0.5", "1.0"]),
+  ],
+)
+def test_ticks_have_the_digits_that_tell_them_apart(low, high, expected):
+  assert report_chart.tick_texts(report_chart.ticks(low, high)) == expected
+
+
+def texts_below(svg):
+  return [t for t in svg.iter("text") if not t.get("dy")]
+
+
+@pytest.mark.parametrize("last", [3, 343, 20_000, 1_000_000, 123_456_789])
+def test_steps_are_whole_numbers_that_do_not_touch(last):
+  steps = np.linspace(1, last, 3).astype(int).tolist()
+  found = texts_below(parse(report_files.Line("dev", steps, [1.0, 3.0, 2.0])))
+  assert len(found) > 1
+  numbers = [int(text.text.replace(",", "")) for text in found]
+  assert f"{numbers[-1]:,}" == found[-1].text
+  assert numbers[0] <= 1 and numbers[-1] >= last
+  assert len(set(np.diff(numbers))) == 1
+  places = [float(text.get("x")) for text in found]
+  # A digit is about 7 units wide.
+  assert min(np.diff(places)) > 7 * max(len(text.text) for text in found)
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0, -3.0])
 def test_one_value_has_ticks_too(value):
   ticks = report_chart.ticks(value, value)

@@ -15,15 +15,14 @@ LABELS = ["海 と 山", "川"]
 TRUE, PREDICTED = [0, 0, 0, 1], [0, 1, 1, 1]
 
 
-def write_flags(directory, *acts, **values):
+def write_flags(directory, *acts, facts=None, **values):
   flag_values = flags.FlagValues()
-  for act in run_record.ACTS:
-    flags.DEFINE_bool(act, False, "", flag_values)
+  flags.DEFINE_bool("do_train", False, "", flag_values)
   for name, value in values.items():
     flags.DEFINE_string(name, None, "", flag_values)
     flag_values[name].value = value
-  flag_values(["run", *(f"--{act}" for act in acts)])
-  run_record.write(str(directory), flag_values)
+  flag_values(["run"])
+  run_record.write(str(directory), acts, flag_values, facts)
 
 
 def write_predictions(path):
@@ -128,8 +127,42 @@ class TestClassifier:
     os.remove(trained / "eval" / "predictions.tsv")
     run = report_files.read_run(str(trained))
     (note,) = run.notes
-    assert "dev set are missing" in note and note.endswith("--do_eval.")
+    assert "dev set are missing" in note and "flags of the evaluation" in note
+    assert f"--model_dir={trained} and --do_eval, without --do_train." in note
     assert run.splits[0].scores
+
+  @pytest.mark.parametrize("task", [{"labels": LABELS}, {"flags": {}}])
+  def test_so_they_are_of_models_without_a_recorded_kind(self, trained, task):
+    os.remove(trained / "eval" / "predictions.tsv")
+    text_io.write_json(str(trained / "task.json"), task)
+    assert len(report_files.read_run(str(trained)).notes) == 1
+
+  def test_the_note_names_the_recorded_model(self, trained, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    text_io.write_json(str(other / "metrics.json"), {"eval_accuracy": 0.5})
+    write_flags(other, "do_eval", facts={"model_directory": str(trained)})
+    (note,) = report_files.read_run(str(other)).notes
+    assert f"--model_dir={trained} " in note
+
+  def test_a_damaged_checkpoint_is_told_and_the_rest_is_shown(self, trained):
+    arrays = {"a/kernel": np.zeros([3, 5], np.float32)}
+    checkpoint.save(str(trained / "model.ckpt-7"), arrays)
+    (trained / "model.ckpt-7.index").write_bytes(b"cut off")
+    run = report_files.read_run(str(trained))
+    assert run.parameters is None and len(run.splits) == 2
+    assert "parameters is not known: " in run.notes[0] and "ckpt-7" in run.notes[0]
+
+  def test_a_checkpoint_that_is_removed_meanwhile_is_told(self, trained, monkeypatch):
+    checkpoint.save(str(trained / "model.ckpt-7"), {"a": np.zeros(3, np.float32)})
+
+    def find(directory):
+      return os.path.join(directory, "model.ckpt-6")
+
+    monkeypatch.setattr(checkpoint, "find_checkpoint", find)
+    run = report_files.read_run(str(trained))
+    assert run.parameters is None
+    assert "no checkpoint at" in run.notes[0]
 
   def test_without_record_the_models_flags_are_shown(self, trained):
     os.remove(trained / "flags.json")
@@ -146,6 +179,61 @@ class TestClassifier:
     run = report_files.read_run(str(other))
     assert (run.kind, run.config) == ("one class for a text", {"hidden_size": 8})
     assert [split.name for split in run.splits] == ["test"]
+
+  def test_rows_are_read_as_their_own_run_wrote_them(self, tmp_path):
+    """No model lies there: the kind and its separator are those of flags.json."""
+    columns = {
+      "id": ["a"],
+      "text": ["x"],
+      "label": ["海|山,川"],
+      "predicted": ["海"],
+      "probability_海": [0.75],
+      "probability_山,川": [0.25],
+    }
+    reporting.write_columns(str(tmp_path / "predictions.tsv"), columns)
+    facts = {"kind": "multi_label", "row_options": {"label_separator": "|"}}
+    write_flags(tmp_path, "do_predict", facts=facts)
+    run = report_files.read_run(str(tmp_path))
+    assert run.kind == kinds.get("multi_label").title
+    (row,) = run.splits[0].hardest
+    assert row.probabilities == [("海", 0.75, True), ("山,川", 0.25, True)]
+
+  def test_a_kind_of_another_package_has_its_own_name(self, trained):
+    write_flags(trained, "do_train", facts={"kind": "counts"})
+    assert report_files.read_run(str(trained)).kind == "counts"
+
+
+class TestCurves:
+  def panels(self, directory, rows, best_metric="eval_loss"):
+    history = [
+      {"step": step, "epoch": 1.0, "split": split, **values}
+      for step in (10, 20)
+      for split, values in rows.items()
+    ]
+    reporting.write_learning_curve(str(directory), history)
+    text_io.write_json(str(directory / "metrics.json"), {"loss": 1.0})
+    write_flags(directory, "do_train", best_metric=best_metric)
+    panels = report_files.read_run(str(directory)).panels
+    return {
+      title: {line.label: line.values[0] for line in lines} for title, lines in panels
+    }
+
+  @pytest.mark.parametrize("best_metric", ["loss", "masked_lm_loss"])
+  def test_losses_of_pre_training_are_in_one_picture(self, tmp_path, best_metric):
+    values = {"loss": 3.0, "masked_lm_loss": 2.5, "masked_lm_accuracy": 0.5}
+    rows = {"train": {"loss": 4.0}, "eval": values}
+    assert self.panels(tmp_path, rows, best_metric) == {
+      "loss": {"train": 4.0, "dev": 3.0, "masked_lm_loss": 2.5},
+      "scores of the dev set": {"masked_lm_accuracy": 0.5},
+    }
+
+  def test_the_dev_set_has_one_loss(self, tmp_path):
+    values = {"eval_loss": 0.75, "loss": 0.5, "eval_accuracy": 0.25}
+    rows = {"train": {"loss": 1.0}, "eval": values}
+    assert self.panels(tmp_path, rows, "loss") == {
+      "loss": {"train": 1.0, "dev": 0.75},
+      "scores of the dev set": {"accuracy": 0.25},
+    }
 
 
 def test_the_first_table_of_an_entity_report(tmp_path):
@@ -186,6 +274,12 @@ class TestQuestions:
     assert run.splits[0].hardest[0].question == "いつ"
     assert run.notes == []
 
+  def test_that_of_the_evaluation_comes_first(self, directory):
+    write_flags(directory, "do_eval", predict_file=str(directory / "dev.json"))
+    write_flags(directory, "do_predict", predict_file=str(directory / "other.json"))
+    run = report_files.read_run(str(directory))
+    assert run.notes == []
+
   def test_another_file_can_be_given(self, directory):
     path = str(directory / "dev.json")
     run = report_files.read_run(str(directory), predict_file=path)
@@ -204,11 +298,13 @@ class TestQuestions:
 
 
 def test_pre_training_has_scores_alone(tmp_path):
+  text_io.write_json(str(tmp_path / "task.json"), {})
   reporting.write_results(
     str(tmp_path / "eval_results.txt"), {"masked_lm_accuracy": 0.5}
   )
-  (split,) = report_files.read_run(str(tmp_path)).splits
-  assert split.scores == {"masked_lm_accuracy": 0.5}
+  run = report_files.read_run(str(tmp_path))
+  assert run.splits[0].scores == {"masked_lm_accuracy": 0.5}
+  assert run.notes == []
 
 
 class TestErrors:

@@ -18,7 +18,7 @@ class Page(html.parser.HTMLParser):
   def __init__(self, text):
     super().__init__()
     self.open, self.tags, self.texts, self.attributes = [], [], [], []
-    self.numbers = []
+    self.numbers, self.inside_paragraphs = [], set()
     self.feed(text)
     self.close()
     assert self.open == []
@@ -26,6 +26,8 @@ class Page(html.parser.HTMLParser):
   def handle_starttag(self, tag, attrs):
     self.tags.append(tag)
     self.attributes += attrs
+    if any(name == "p" for name, _ in self.open):
+      self.inside_paragraphs.add(tag)
     if tag not in _VOID:
       self.open.append((tag, dict(attrs)))
 
@@ -124,6 +126,50 @@ def test_counts_of_the_matrix_are_in_its_order(page):
   assert shown[:4] == ["3", "1", "0", "7"]
 
 
+@pytest.mark.parametrize(
+  ("names", "head"),
+  [
+    (["良い", "悪い"], ["0 良い", "1 悪い"]),
+    (["長い名前の種類"] * 5, ["0", "1", "2", "3", "4"]),
+  ],
+)
+def test_long_names_of_a_matrix_stay_at_its_rows(names, head):
+  confusion = report_files.Confusion(names, [[1] * len(names)] * len(names))
+  split = report_files.Split("dev", {"accuracy": 0.5}, confusion=confusion)
+  text = report_page.render(create_run(splits=[split]))
+  table = text.partition('<table class="matrix">')[2].partition("</table>")[0]
+  above, _, rows = table.partition("</thead>")
+  assert re.findall(r"<th[^>]*>([^<]+)</th>", above) == head
+  numbered = [f"{number} {name}" for number, name in enumerate(names)]
+  assert re.findall(r"<th[^>]*>([^<]+)</th>", rows) == numbered
+
+
+@pytest.mark.parametrize(("count", "is_wide"), [(3, False), (9, True)])
+def test_wide_matrices_stand_below_each_other(count, is_wide):
+  names = [f"種類{n}" for n in range(count)]
+  confusion = report_files.Confusion(names, [[1] * count] * count)
+  splits = [
+    report_files.Split(name, {"accuracy": 0.5}, confusion=confusion)
+    for name in ("dev", "test")
+  ]
+  text = report_page.render(create_run(splits=splits))
+  section = text.partition("<h2>Confusion matrix</h2>")[2].partition("</section>")[0]
+  assert ('class="pair"' not in section) == is_wide
+
+
+def test_halves_of_characters_do_not_end_the_page():
+  """JSON can write them, UTF-8 cannot."""
+  row = report_rows.Labelled("1", ["朝\ud83d夜"], "a", "b", False, [])
+  text = report_page.render(with_hardest(row))
+  assert "朝?夜" in text.encode("utf-8").decode("utf-8")
+
+
+def test_steps_of_older_files_are_whole():
+  split = report_files.Split("dev", {"accuracy": 0.5, "global_step": 343.0})
+  page = Page(report_page.render(create_run(splits=[split])))
+  assert "after step 343" in page.text and "343.0" not in page.text
+
+
 def test_shades_are_parts_of_a_row(page):
   shades = [v for k, v in page.attributes if k == "style" and "--share" in v]
   assert shades == ["--share:45%", "--share:15%", "--share:0%", "--share:60%"]
@@ -192,6 +238,7 @@ def test_a_long_text_is_folded_and_whole():
   row = report_rows.Labelled("1", [text], "a", "b", False, [])
   page = Page(report_page.render(with_hardest(row)))
   assert "details" in page.tags
+  assert "details" not in page.inside_paragraphs
   assert page.text.replace("… all", "").replace(" ", "").count(text) == 1
 
 

@@ -71,7 +71,15 @@ class TestClasses:
     assert rows[0].texts == ['"引用"']
 
 
-def test_sets_are_ordered_by_the_worst_of_all_labels(path):
+@pytest.mark.parametrize(
+  "task",
+  [
+    {"row_options": {"label_separator": "|"}, "flags": {"label_separator": ";"}},
+    {"flags": {"label_separator": "|"}},
+  ],
+)
+def test_sets_are_ordered_by_the_worst_of_all_labels(path, task):
+  task = {"kind": "multi_label", **task}
   columns = {
     "id": ["a", "b", "c"],
     "text": ["x", "y", "z"],
@@ -82,7 +90,6 @@ def test_sets_are_ordered_by_the_worst_of_all_labels(path):
     "probability_川": [0.4, 0.1, 0.1],
   }
   reporting.write_columns(path, columns)
-  task = {"kind": "multi_label", "flags": {"label_separator": "|"}}
   rows, count = report_rows.hardest(path, 9, task)
   assert ([row.id for row in rows], count) == (["b", "a", "c"], 3)
   assert rows[0].probabilities == [("山", 0.8, False)]
@@ -107,6 +114,27 @@ def test_choices_have_the_softmax_of_their_scores(path):
   shown = [("0", pytest.approx(0.25), True), ("1", pytest.approx(0.75), False)]
   assert rows[0].probabilities == shown
   assert rows[1].probabilities == [("1", pytest.approx(0.5), True)]
+
+
+@pytest.mark.parametrize("with_right", [True, False])
+def test_choices_stand_beside_their_places(path, with_right):
+  """Those of older files lack the right one."""
+  columns = {
+    "id": ["a"],
+    "text": ["x"],
+    "label": [1],
+    "predicted": [0],
+    "choice": ["赤"],
+    "right_choice": ["青"],
+    "score_0": [1.0],
+    "score_1": [0.0],
+  }
+  if not with_right:
+    del columns["right_choice"]
+  reporting.write_columns(path, columns)
+  (row,), _ = report_rows.hardest(path, 9, {})
+  assert (row.right, row.predicted) == ("1: 青" if with_right else "1", "0: 赤")
+  assert not row.is_right
 
 
 def test_numbers_are_ordered_by_their_error(path):
@@ -227,6 +255,51 @@ class TestQuestions:
       ("青い山", "right"),
       ("鳥", "predicted"),
     ]
+
+  @pytest.mark.parametrize(
+    ("context", "answer", "start", "prediction", "marked"),
+    [
+      # White space is the context's own; that of the scores is single spaces.
+      (
+        "朝　の\n海と夜",
+        "朝　の\n海",
+        0,
+        "夜",
+        [("朝　の\n海", "right"), ("夜", "predicted")],
+      ),
+      (
+        "朝と夜  の　海",
+        "朝",
+        0,
+        "夜 の 海",
+        [("朝", "right"), ("夜  の　海", "predicted")],
+      ),
+      # The place decides, not the text.
+      ("海と海", "海", 2, "海", [("海", "both")]),
+      # Files may count otherwise, or know no place.
+      ("朝と海", "海", 1, "朝", [("朝", "predicted"), ("海", "right")]),
+      ("朝と海", "海", -1, "朝", [("朝", "predicted"), ("海", "right")]),
+      ("朝と海", "山", -1, "a.b(", []),
+    ],
+  )
+  def test_answers_are_found_as_the_context_has_them(
+    self, tmp_path, context, answer, start, prediction, marked
+  ):
+    answers = [{"text": answer, "answer_start": start}]
+    qas = [{"id": "q", "question": "何か", "answers": answers}]
+    document = {"data": [{"paragraphs": [{"context": context, "qas": qas}]}]}
+    (tmp_path / "dev.json").write_text(json.dumps(document))
+    right = " ".join(answer.split())
+    (tmp_path / "question_scores.tsv").write_text(
+      f"id\tcharacter_f1\tprediction\tright_answer\nq\t0\t{prediction}\t{right}\n"
+    )
+    (row,), _ = report_rows.hardest_questions(
+      str(tmp_path), 9, str(tmp_path / "dev.json")
+    )
+    assert [part for part in row.context if part[1]] == marked
+    assert "".join(text for text, _ in row.context) == context
+    if marked == [("海", "both")]:
+      assert row.context[0] == ("海と", "")
 
   def test_what_is_far_from_both_is_left_out(self, tmp_path):
     rows, _ = self.read(tmp_path)

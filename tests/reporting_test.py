@@ -438,6 +438,59 @@ class TestWriteClassificationReport:
       )
 
 
+class TestReadReports:
+  # Names with spaces, numbers, nothing, and what other files end lines with.
+  NAMES = ["海 と 山", "3 年 5", "", "上\u2028下\nと\t横"]
+  READ = ["海 と 山", "3 年 5", "", "上 下 と 横"]
+
+  @pytest.fixture
+  def directory(self, tmp_path):
+    reporting.write_classification_report(
+      str(tmp_path), [0, 0, 1, 3, 3], [0, 1, 1, 3, 0], self.NAMES
+    )
+    return tmp_path
+
+  def test_a_matrix_reads_back(self, directory):
+    names, counts = reporting.read_confusion_matrix(
+      str(directory / "confusion_matrix.txt")
+    )
+    assert names == self.READ
+    assert counts == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
+
+  def test_a_report_reads_back(self, directory):
+    path = str(directory / "classification_report.txt")
+    rows = reporting.read_label_report(path)
+    averages = ["(macro average)", "(weighted average)"]
+    assert [row[0] for row in rows] == [*self.READ, *averages]
+    # Of the second label: precision 1 / 2, recall 1 / 1.
+    assert rows[1][1:] == ["0.5000", "1.0000", "0.6667", "1"]
+
+  @pytest.mark.parametrize("line", ["cut off 1", "海 1 x 2 3 4", ""])
+  def test_a_damaged_matrix(self, directory, line):
+    path = directory / "confusion_matrix.txt"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[3] = line
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ValueError, match="matrix.txt: expected a name and 4 numbers"):
+      reporting.read_confusion_matrix(str(path))
+
+
+class TestReadResults:
+  def test_numbers_read_back(self, tmp_path):
+    path = str(tmp_path / "eval_results.txt")
+    reporting.write_results(path, {"eval_loss": np.float32(0.1), "global_step": 343})
+    results = reporting.read_results(path)
+    assert results == {"eval_loss": 0.1, "global_step": 343}
+    assert isinstance(results["global_step"], int)
+
+  @pytest.mark.parametrize("line", ["loss: 0.5", "loss = high", ""])
+  def test_another_line_is_named(self, tmp_path, line):
+    path = tmp_path / "eval_results.txt"
+    path.write_text(f"eval_loss = 1.0\n{line}\n")
+    with pytest.raises(ValueError, match=r"results\.txt, line 2: expected `name = "):
+      reporting.read_results(str(path))
+
+
 class TestWriteLabelReport:
   def test_each_label_and_the_averages(self, tmp_path):
     targets = np.array([[1, 0], [1, 1], [0, 0]])

@@ -229,15 +229,15 @@ class TestOneClass:
   )
   def test_it_is_read_from_the_confusion_matrix(self, tmp_path, predicted, expected):
     path = self.write(str(tmp_path), predicted)
-    assert study.predicts_one_class(path, 2) == expected
+    assert study.predicts_one_class(path) == expected
 
   def test_of_many_classes_too(self, tmp_path):
     names = [f"a class of a long name {number}" for number in range(12)]
     path = self.write(str(tmp_path), [3, 3, 3], names)
-    assert study.predicts_one_class(path, 12)
+    assert study.predicts_one_class(path)
 
   def test_without_a_matrix_nothing_is_said(self, tmp_path):
-    assert not study.predicts_one_class(str(tmp_path / "no.txt"), 2)
+    assert not study.predicts_one_class(str(tmp_path / "no.txt"))
 
   def test_such_runs_are_marked(self, work):
     work.run()

@@ -53,9 +53,10 @@ def main(argv: Sequence[str]) -> None:
       "bert-ja report OUTPUT_DIR"
     )
   directory = argv[1]
-  command_line.import_tensorflow()
   from bert_ja import report_files, report_page, text_io
 
+  if text_io.is_remote(directory) or report_files.has_checkpoint(directory):
+    command_line.import_tensorflow()
   run = report_files.read_run(directory, FLAGS.num_examples, FLAGS.predict_file)
   path = FLAGS.output_file or os.path.join(directory, "report.html")
   text_io.write_text(path, report_page.render(run))

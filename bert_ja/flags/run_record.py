@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -13,8 +13,13 @@ NAME = "flags.json"
 ACTS = ("do_train", "do_eval", "do_predict")
 
 
-def write(directory: str, flag_values: flags.FlagValues = flags.FLAGS) -> str:
-  """Writes `flags.json`: an entry for each of `ACTS` that this run does.
+def write(
+  directory: str,
+  acts: Sequence[str],
+  flag_values: flags.FlagValues = flags.FLAGS,
+  facts: Mapping[str, Any] | None = None,
+) -> str:
+  """Writes `flags.json`: an entry for each act.
 
   Entries of other acts stay: a directory is often trained by one run and predicted with
   by another. An entry has `program`, and as objects of names and values `given`, the
@@ -22,7 +27,9 @@ def write(directory: str, flag_values: flags.FlagValues = flags.FLAGS) -> str:
 
   Args:
     directory: an existing one.
+    acts: some of `ACTS`, done or begun.
     flag_values: parsed flags.
+    facts: what else an entry has.
 
   Returns:
     The path.
@@ -30,24 +37,25 @@ def write(directory: str, flag_values: flags.FlagValues = flags.FLAGS) -> str:
   Raises:
     ValueError: the directory's file is damaged.
   """
-  entry = {"program": os.path.basename(sys.argv[0]), "given": {}, "default": {}}
+  program = os.path.basename(sys.argv[0])
+  entry = {"program": program, **(facts or {}), "given": {}, "default": {}}
   for flag in _own_flags(flag_values):
     if flag.value is not None:
       is_given = flag.present or flag.value != flag.default
       entry["given" if is_given else "default"][flag.name] = flag.value
-  done = [act for act in ACTS if act in flag_values and flag_values[act].value]
   path = os.path.join(directory, NAME)
-  text_io.write_json(path, {**read(directory), **dict.fromkeys(done, entry)})
+  text_io.write_json(path, {**read(directory), **dict.fromkeys(acts, entry)})
   return path
 
 
 def _own_flags(flag_values):
-  """Those of the program and of this project, by name."""
-  modules = flag_values.flags_by_module_dict().items()
+  """Those of this project and of the script, by name; other packages have theirs."""
+  # The script's own name depends on how it was started.
+  scripts = {flag_values.find_module_defining_flag(act) for act in ACTS}
   own = {
     flag.name: flag
-    for module, found in modules
-    if module.partition(".")[0] != "absl"
+    for module, found in flag_values.flags_by_module_dict().items()
+    if module in scripts or module.partition(".")[0] == "bert_ja"
     for flag in found
   }
   return [own[name] for name in sorted(own)]

@@ -18,6 +18,14 @@ from bert_ja.data import labels, pair_features
 # Files of bert_ja/tasks that register kinds, in alphabetical order.
 _MODULES = ("multi_label", "multiple_choice", "regression", "sentence", "tagging")
 _KINDS: dict[str, type["Kind"]] = {}
+# All that explains scores, of any kind: what a prediction without scores may not leave.
+_SCORE_FILES = (
+  "metrics.json",
+  "classification_report.txt",
+  "confusion_matrix.txt",
+  "confusion_matrix.png",
+  "entity_report.txt",
+)
 
 
 def register(name: str) -> Callable[[type], type]:
@@ -51,6 +59,7 @@ class Kind:
   """Base of all kinds; what it does itself is right for rows of one or two texts.
 
   Attributes:
+    title: what is predicted, in words.
     head: which of `heads.HEADS` stands on the encoder.
     features: module that makes rows of examples, with the functions `check`,
       `feature_spec` and `cached_features` of `data.pair_features`.
@@ -58,19 +67,24 @@ class Kind:
     best_metric: what chooses the best checkpoint, unless a flag says so.
     loss_options: which of `losses.LossOptions` its loss knows.
     original_metrics: what eval_results.txt holds, as far as it was computed.
+    has_test_results: whether predictions have `probabilities` for the original's
+      test_results.tsv.
     labels: the task's.
+    row_options: JSON values without which predictions.tsv cannot be read.
     learned: JSON values that `learn` took from a training set; a trained model keeps
       them.
     must_learn: whether a model's outputs mean nothing without what was `learned` before
       its training.
   """
 
+  title = ""
   head = "sentence"
   features = pair_features
   labels_of: Callable[[Sequence[str]], labels.Labels] = labels.ClassLabels
   best_metric = "eval_accuracy"
   loss_options: tuple[str, ...] = ("class_weights", "label_smoothing", "focal_gamma")
   original_metrics = ("eval_accuracy", "eval_loss", "global_step", "loss")
+  has_test_results = False
   must_learn = False
 
   def __init__(self, label_list: Sequence[str], features: Any = None):
@@ -91,6 +105,7 @@ class Kind:
       self.features = features
     self.label_list = list(label_list)
     self.labels = type(self).labels_of(self.label_list)
+    self.row_options: dict[str, Any] = {}
     self.learned: dict[str, Any] = {}
 
   @property
@@ -206,6 +221,8 @@ class Kind:
   ) -> list[str]:
     """Writes predictions, and where labels are known their scores in `test/`.
 
+    Scores of earlier predictions are removed: they are of other rows or models.
+
     Args:
       directory: the output directory.
       examples: R examples.
@@ -227,9 +244,15 @@ class Kind:
         metrics.check_finite(name, values)
     text_io.makedirs(directory)
     known = labels_known and all(example.label is not None for example in examples)
-    paths = self.write_rows(directory, examples, outputs, labels_known)
+    scored = os.path.join(directory, "test")
+    for name in _SCORE_FILES:
+      text_io.remove(os.path.join(scored, name))
+    paths = []
+    if self.has_test_results:
+      paths.append(os.path.join(directory, "test_results.tsv"))
+      reporting.write_test_results(paths[0], outputs["probabilities"])
+    paths += self.write_rows(directory, examples, outputs, labels_known)
     if known:
-      scored = os.path.join(directory, "test")
       text_io.makedirs(scored)
       logging.info("***** Test results *****")
       outputs = {**outputs, **self.truth(examples)}
@@ -243,7 +266,7 @@ class Kind:
     outputs: Mapping[str, np.ndarray],
     labels_known: bool,
   ) -> list[str]:
-    """Writes the predictions of all rows; returns the paths."""
+    """Writes `predictions.tsv`, texts beside predictions; returns the paths."""
     raise NotImplementedError
 
   def write_reports(

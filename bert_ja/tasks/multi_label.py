@@ -71,6 +71,7 @@ class MultiLabelProcessor(table.TableProcessor):
 class MultiLabel(kinds.Kind):
   """Each class for itself, there or not; logits [B, C], label ids float32 [B, C]."""
 
+  title = "any number of labels for a text"
   labels_of = labels.ClassSets
   best_metric = "eval_f1_micro"
   original_metrics = (
@@ -95,8 +96,18 @@ class MultiLabel(kinds.Kind):
       features: as `kinds.Kind` has it.
       threshold: least probability of a label that is predicted.
       label_separator: what stands between names in predictions.tsv.
+
+    Raises:
+      ValueError: a name holds the separator.
     """
     super().__init__(label_list, features)
+    self.row_options = {"label_separator": label_separator}
+    for name in label_list:
+      if label_separator in name:
+        raise ValueError(
+          f"label {name!r} holds {label_separator!r}, which stands between labels in "
+          "predictions.tsv; choose another --label_separator"
+        )
     self.threshold, self.label_separator = threshold, label_separator
 
   def strata(self, examples: Sequence[Any]) -> list[Hashable]:

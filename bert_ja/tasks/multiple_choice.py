@@ -80,6 +80,8 @@ class MultipleChoiceProcessor(table.TableProcessor):
 class Choice(kinds.Kind):
   """One of a row's choices; logits [B, N], -1e9 where there is none, label ids [B]."""
 
+  title = "one of several choices"
+  has_test_results = True
   head = "choice"
   num_outputs = 1
   features = choice_features
@@ -150,24 +152,31 @@ class Choice(kinds.Kind):
     outputs: Mapping[str, np.ndarray],
     labels_known: bool,
   ) -> list[str]:
-    """test_results.tsv: probabilities. predictions.tsv: places, choices and scores."""
-    results = os.path.join(directory, "test_results.tsv")
-    reporting.write_test_results(results, outputs["probabilities"])
+    """predictions.tsv: places, the choices that stand there, and scores of all."""
     chosen = outputs["scores"].argmax(axis=1).tolist()
-    pairs = list(zip(examples, chosen, strict=True))
     columns = {
       "id": [row.guid for row in examples],
       "text": [row.text for row in examples],
-      "label": ["" if row.label is None else row.label for row in examples],
-      "predicted": chosen,
-      "choice": [row.choices[place] for row, place in pairs],
     }
-    if not labels_known:
-      del columns["label"]
+    right = [row.label for row in examples]
+    if labels_known:
+      columns["label"] = ["" if place is None else place for place in right]
+    columns["predicted"] = chosen
+    columns["choice"] = _choices(examples, chosen)
+    if labels_known:
+      columns["right_choice"] = _choices(examples, right)
     for place, scores in enumerate(outputs["scores"].T):
       columns[f"score_{place}"] = [
         score if any(row.choices[place : place + 1]) else ""
         for row, score in zip(examples, scores, strict=True)
       ]
     path = os.path.join(directory, "predictions.tsv")
-    return [results, reporting.write_columns(path, columns)]
+    return [reporting.write_columns(path, columns)]
+
+
+def _choices(examples, places):
+  """What stands at a place of each row; "" where the place is not known."""
+  return [
+    "" if place is None else row.choices[place]
+    for row, place in zip(examples, places, strict=True)
+  ]

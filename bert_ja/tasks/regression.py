@@ -40,6 +40,7 @@ class Regression(kinds.Kind):
   that predicts the mean. Scores and predictions are in the labels' own unit.
   """
 
+  title = "a number for a text"
   labels_of = labels.Numbers
   best_metric = "eval_pearson"
   loss_options = ()

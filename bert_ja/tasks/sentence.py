@@ -16,6 +16,9 @@ from bert_ja.tasks import kinds
 class Sentence(kinds.Kind):
   """One class for a row; logits [B, C], label ids [B]."""
 
+  title = "one class for a text"
+  has_test_results = True  # the original's (A-103)
+
   def __init__(
     self, label_list: Sequence[str], features: Any = None, context: bool = False
   ):
@@ -60,10 +63,7 @@ class Sentence(kinds.Kind):
     outputs: Mapping[str, np.ndarray],
     labels_known: bool,
   ) -> list[str]:
-    """test_results.tsv as the original writes it (A-103), predictions.tsv with texts."""
-    probabilities = outputs["probabilities"]
-    results = os.path.join(directory, "test_results.tsv")
-    reporting.write_test_results(results, probabilities)
+    """predictions.tsv: as `reporting.write_predictions` has it."""
     ids = {label: index for index, label in enumerate(self.label_list)}
     labels = [ids.get(example.label) for example in examples] if labels_known else None
     columns = kinds.row_columns(examples)
@@ -73,10 +73,10 @@ class Sentence(kinds.Kind):
       columns.pop("id"),
       zip(*columns.values(), strict=True),
       labels,
-      probabilities,
+      outputs["probabilities"],
       self.label_list,
     )
-    return [results, path]
+    return [path]
 
   def write_reports(
     self,

@@ -22,6 +22,7 @@ from bert_ja.data.span_features import SquadExample
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
+QUESTION_SCORES = "question_scores.tsv"
 _SCORES = ("exact", "f1", "character_f1")
 
 # --- One answer ---------------------------------------------------------------------
@@ -378,7 +379,7 @@ def write_scores(
   """Writes the results, and logs a table of them.
 
   `evaluation.json` has the official evaluator's names, `metrics.json` those of
-  `flat_metrics`, `question_scores.tsv` a row a question, and with no-answer odds
+  `flat_metrics`, `QUESTION_SCORES` a row a question, and with no-answer odds
   `no_answer_curve.csv` and `.png` the scores by threshold.
 
   Args:
@@ -390,7 +391,7 @@ def write_scores(
     The paths.
   """
   text_io.makedirs(directory)
-  names = ["evaluation.json", "metrics.json", "question_scores.tsv"]
+  names = ["evaluation.json", "metrics.json", QUESTION_SCORES]
   if scores.null_odds is not None:
     names += ["no_answer_curve.csv", "no_answer_curve.png"]
   paths = [os.path.join(directory, name) for name in names]

@@ -58,6 +58,7 @@ def _tags_of_types(types):
 class Token(kinds.Kind):
   """One of C tags for each word; logits [B, S, C], of which first pieces count."""
 
+  title = "a tag for each word"
   head = "token"
   features = word_features
   labels_of = word_features.Tags

@@ -43,6 +43,11 @@ class TestKind:
     assert kind.strata(rows) == list("bbcb")
     assert kind.learned == {}
 
+  def test_each_says_what_it_predicts(self):
+    names = ("choice", "multi_label", "regression", "sentence", "token")
+    titles = [kinds.get(name).title for name in names]
+    assert all(titles) and len(set(titles)) == len(names)
+
 
 class TestMetrics:
   def test_losses_that_are_not_finite_are_told(self):
@@ -73,6 +78,24 @@ class TestPredictions:
     with pytest.raises(ValueError, match=message):
       kinds.get(name)(["a"]).write_predictions(str(tmp_path), rows, outputs, False)
     assert not list(tmp_path.iterdir())
+
+  def test_scores_of_earlier_ones_do_not_stay(self, tmp_path):
+    rows = [pair_features.InputExample(str(n), "x", label="ab"[n]) for n in range(2)]
+    kind, outputs = sentence.Sentence("ab"), {"probabilities": np.eye(2)}
+    kind.write_predictions(str(tmp_path), rows, outputs, True)
+    own = tmp_path / "test" / "notes.txt"
+    own.write_text("mine")
+    assert (tmp_path / "test" / "metrics.json").exists()
+    kind.write_predictions(str(tmp_path), rows, outputs, False)
+    # Only what a prediction wrote is removed.
+    assert list((tmp_path / "test").iterdir()) == [own]
+
+  def test_rows_alone_are_one_file(self, tmp_path):
+    rows = [pair_features.InputExample("1", "x", label="a")]
+    outputs = {"probabilities": np.eye(2)[:1]}
+    paths = sentence.Sentence("ab").write_rows(str(tmp_path), rows, outputs, True)
+    assert paths == [str(path) for path in tmp_path.iterdir()]
+    assert paths == [str(tmp_path / "predictions.tsv")]
 
 
 class TestRowColumns:

@@ -118,6 +118,13 @@ class TestKind:
     found = multi_label.MultiLabel(NAMES).predictions(np.zeros([2, 3], np.float32), {})
     np.testing.assert_array_equal(found["probabilities"], np.full([2, 3], 0.5))
 
+  def test_a_name_that_holds_the_separator_is_told(self):
+    with pytest.raises(ValueError, match="'a,b' holds ',', .* another --label_sep"):
+      multi_label.MultiLabel(["c", "a,b"])
+    kind = multi_label.MultiLabel(["c", "a,b"], label_separator="|")
+    # What reads its predictions is told which it is.
+    assert kind.row_options == {"label_separator": "|"}
+
   def test_class_counts_count_every_label(self):
     kind = multi_label.MultiLabel(NAMES)
     assert kind.class_counts(self.ROWS + rows_of(["food"])) == [2, 0, 1]

@@ -185,14 +185,21 @@ class TestChoice:
     names = ["test_results.tsv", "predictions.tsv", "test/metrics.json"]
     assert paths == [str(tmp_path / name) for name in names]
     table = (tmp_path / "predictions.tsv").read_text("utf-8")
+    names_of_scores = ["score_0", "score_1", "score_2"]
     assert [line.split("\t") for line in table.splitlines()] == [
-      ["id", "text", "label", "predicted", "choice", "score_0", "score_1", "score_2"],
-      ["r1", "色は", "2", "2", "青", "0.5", "", "1.5"],
-      ["r2", "音は", "0", "0", "高い", "-2.0", "", ""],
-      ["r3", "形は", "0", "1", "四角い", "0.25", "0.5", ""],
+      ["id", "text", "label", "predicted", "choice", "right_choice", *names_of_scores],
+      ["r1", "色は", "2", "2", "青", "青", "0.5", "", "1.5"],
+      ["r2", "音は", "0", "0", "高い", "高い", "-2.0", "", ""],
+      ["r3", "形は", "0", "1", "四角い", ROWS[2].choices[0], "0.25", "0.5", ""],
     ]
     scores = json.loads((tmp_path / "test" / "metrics.json").read_text())
     assert scores == {"accuracy": pytest.approx(2 / 3)}
+
+  def test_without_labels_there_is_no_right_choice(self, tmp_path):
+    outputs = {"scores": SCORES, "probabilities": np.eye(3)}
+    multiple_choice.Choice([]).write_predictions(str(tmp_path), ROWS, outputs, False)
+    header = (tmp_path / "predictions.tsv").read_text("utf-8").split("\n")[0]
+    assert "choice" in header.split("\t") and "right_choice" not in header
 
   def test_smoothing_and_weights_are_no_options(self):
     assert multiple_choice.Choice.loss_options == ("focal_gamma",)
