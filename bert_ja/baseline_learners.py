@@ -153,7 +153,7 @@ class Choices(Learner):
   """One of a row's choices: the one that its text goes with best.
 
   Each choice with its text is a row of its own, right or wrong; its log odds are its
-  score.
+  score. `majority` looks at places alone, and how often each has the right choice.
   """
 
   names = ("majority", "tfidf_cosine", "tfidf_logistic")
@@ -174,6 +174,8 @@ class Choices(Learner):
       )
 
   def create(self, name: str, options: Options) -> Any:
+    if name == "majority":
+      return _Shares()
     return linear_model.LogisticRegression(max_iter=1000)
 
   def without_texts(self) -> dict[str, np.ndarray]:
@@ -207,6 +209,27 @@ class Choices(Learner):
     there = self._there[name]
     labels = self._data.label_ids(name)[:, np.newaxis]
     return (np.arange(there.shape[1]) == labels)[there]
+
+
+class _Shares:
+  """How often a choice is right by its place alone, as an estimator.
+
+  By odds, a place that is rarely filled and mostly right would be before the most
+  frequent one.
+  """
+
+  def fit(self, places: np.ndarray, is_right: np.ndarray) -> None:
+    """Counts the right choices.
+
+    Args:
+      places: of each choice, [M, N], 1 where it stands.
+      is_right: bool [M].
+    """
+    self._counts = places[is_right].sum(axis=0)  # [N]
+
+  def decision_function(self, places: np.ndarray) -> np.ndarray:
+    """[M]: their softmax are shares of the places, 1 added to each count."""
+    return places @ np.log(self._counts + 1)
 
 
 class Numbers(Learner):

@@ -61,6 +61,17 @@ class TestChoices:
     data = choice_data(train=train, dev=dev)
     assert run(data, tmp_path, "majority")["majority"]["dev"]["accuracy"] == 3 / 5
 
+  def test_a_place_that_is_seldom_there_is_not_the_most_frequent(self, tmp_path):
+    both = [("a", ["b", "c", ""], place) for place in (0, 0, 0, 1, 1)]
+    # Wherever the third place is filled it is right; that is twice.
+    train = [*both, *(("a", ["b", "c", "d"], 2) for _ in range(2))]
+    dev = [("a", ["b", "c", "d"], 0)] * 3
+    data = choice_data(train=train, dev=dev)
+    assert run(data, tmp_path, "majority")["majority"]["dev"]["accuracy"] == 1
+    results = json.loads((tmp_path / "majority" / "metrics.json").read_text())
+    # Counts 3, 2, 2, and one more of each.
+    assert results["eval_loss"] == pytest.approx(-np.log(4 / 10))
+
   def test_scores_are_log_odds_and_the_loss_is_of_the_choices(self, tmp_path):
     data = choice_data(train=choice_rows(40, 1), test=choice_rows(7, 2))
     run(data, tmp_path, "tfidf_cosine")

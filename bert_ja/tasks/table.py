@@ -44,7 +44,8 @@ class TableProcessor(base.SetProcessor):
     positive_labels: rows with these labels have label `1`, others `0`.
     context_sentences: n; with 2 or more the texts of the n - 1 rows before a row are its
       first text, and its own is the second.
-    document_column: only rows of the same document are context of each other.
+    document_column: only rows of the same document are context of each other; with
+      `context_sentences` alone.
     drop_longer: rows that exceed it are left out, in test sets where all labels are
       known.
   """
@@ -70,7 +71,7 @@ class TableProcessor(base.SetProcessor):
   data_dir = None
   texts_file = None
   positive_labels = None
-  context_sentences = 1
+  context_sentences = None
   document_column = None
   drop_longer = None
 
@@ -189,12 +190,18 @@ class TableProcessor(base.SetProcessor):
 
   @property
   def _has_context(self):
-    return self.context_sentences > 1
+    return (self.context_sentences or 1) > 1
 
   def _check_kind(self):
     for name, is_used, kinds in (
       ("positive_labels", self.positive_labels, ("sentence",)),
       ("context_sentences", self._has_context, ("sentence",)),
+      ("document_column", self.document_column, ("sentence",)),
+      (
+        "texts_file",
+        self.texts_file,
+        ("sentence", "multi_label", "regression", "choice"),
+      ),
       ("drop_longer", self.drop_longer, ("sentence", "multi_label", "regression")),
     ):
       if is_used and self.kind not in kinds:
@@ -202,6 +209,11 @@ class TableProcessor(base.SetProcessor):
           f"--{name} is for tasks of kind {', '.join(kinds)}, this one's is "
           f"{self.kind}; leave it out, or choose another --task_name"
         )
+    if self.document_column and self.context_sentences is None:
+      raise ValueError(
+        f"--document_column={self.document_column} says which rows are context of each "
+        "other; give --context_sentences too, or leave it out"
+      )
 
   def _path(self, data_dir, set_type):
     """The file of a set, from its option or by its usual names."""
@@ -249,7 +261,7 @@ class TableProcessor(base.SetProcessor):
     if self._has_context and self.document_column:
       _require(path, columns, self.document_column, "--document_column")
     self._read_texts()
-    contexts = table_rows.Contexts(self.context_sentences - 1)
+    contexts = table_rows.Contexts((self.context_sentences or 1) - 1)
     examples = []
     for number, (line, row) in enumerate(rows, 1):
       source = f"{path}, line {line}"

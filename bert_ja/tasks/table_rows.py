@@ -46,10 +46,13 @@ def read_texts(path: str) -> dict[str, str]:
     ValueError: it is neither, a text is no text, or an id has two; the message names
       file and, in a table, line.
   """
-  if os.path.splitext(path)[1].lower() == ".json":
-    value = text_io.read_json(path)
-    if isinstance(value, dict):
-      return {name: cell_text(value, name, path) for name in value}
+  is_json = os.path.splitext(path)[1].lower() == ".json"
+  if is_json and isinstance(text_io.read_json(path), dict):
+    # An id that is there twice is there once in a dictionary.
+    pairs = json.loads(text_io.read_text(path), object_pairs_hook=list)
+    return _texts_by_id(
+      (name, cell_text({name: value}, name, path), path) for name, value in pairs
+    )
   columns, rows = table_files.read_table(path)
   for column in ("id", "text"):
     if column not in columns:
@@ -57,10 +60,17 @@ def read_texts(path: str) -> dict[str, str]:
         f"--texts_file={path}: expected columns id and text, or a JSON object "
         f'{{"id": "text"}}; it has {", ".join(columns) or "no rows"}'
       )
+  places = [(row, f"{path}, line {line}") for line, row in rows]
+  return _texts_by_id(
+    (cell_text(row, "id", source), cell_text(row, "text", source), source)
+    for row, source in places
+  )
+
+
+def _texts_by_id(entries):
+  """{id: text} of (id, text, where it stands)."""
   texts = {}
-  for line, row in rows:
-    source = f"{path}, line {line}"
-    name, text = (cell_text(row, column, source) for column in ("id", "text"))
+  for name, text, source in entries:
     if texts.setdefault(name, text) != text:
       raise ValueError(
         f"{source}: id {name!r} has another text further up; give each id one text"

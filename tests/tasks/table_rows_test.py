@@ -49,6 +49,11 @@ class TestReadTexts:
     with pytest.raises(ValueError, match=message):
       read("t.csv", "id,text\na,x\nb,x\na,y\n")
 
+  def test_of_an_id_that_is_twice_in_an_object_no_text_is_lost(self, read):
+    assert read("t.json", '{"a": "x", "a": "x"}') == {"a": "x"}
+    with pytest.raises(ValueError, match="t.json: id 'a' has another text further up"):
+      read("t.json", '{"a": "x", "b": "y", "a": "z"}')
+
   def test_a_value_that_is_no_text_is_named(self, read):
     with pytest.raises(
       ValueError, match="t.json, column 'b': expected a text, found noth"

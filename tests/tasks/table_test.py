@@ -373,6 +373,11 @@ class TestContext:
     assert found == [(text, None) for text in "abcd"]
     assert options == {}
 
+  def test_documents_without_a_context_are_told(self):
+    message = "--document_column=book says .*; give --context_sentences too, or leave"
+    with pytest.raises(ValueError, match=message):
+      registry.get_processor("table", document_column="book")
+
   def test_a_missing_document_column_is_told(self, put):
     folder = put(train_csv=self.ROWS)
     message = "no column 'boook'; did you mean 'book'.*choose with --document_column"

@@ -88,6 +88,11 @@ class TestTaggingProcessor:
     with pytest.raises(ValueError, match="'B-y' .*; name all tags with --labels_file"):
       processor(tmp_path).get_test_examples(str(tmp_path))
 
+  @pytest.mark.parametrize("name", ["texts_file", "document_column"])
+  def test_options_of_a_tables_rows_are_not_ignored(self, tmp_path, name):
+    with pytest.raises(ValueError, match=f"--{name} is for .*, this one's is token; "):
+      processor(tmp_path, **{name: "x"})
+
   def test_columns_of_text_are_not_ignored(self, tmp_path):
     with pytest.raises(ValueError, match="--text_columns=title: tagging reads"):
       processor(tmp_path, text_columns=["title"])
