@@ -153,7 +153,7 @@ def bar_chart(
 ) -> bytes | None:
   """Draws a group of bars for each name, with each bar's value above it.
 
-  Names that no installed font can draw appear as their numbers, from 1 on.
+  Names or series that no installed font can draw appear as their numbers, from 1 on.
 
   Args:
     values: float [N, K]; NaN for a bar that is missing.
@@ -167,15 +167,16 @@ def bar_chart(
   if not np.isfinite(values).any():
     return None
   count, bars = values.shape
-  font = font_for("".join(names))
+  font, series_font = font_for("".join(names)), font_for("".join(series))
   shown = list(names) if font else [str(number + 1) for number in range(count)]
+  labels = list(series) if series_font else [str(n + 1) for n in range(bars)]
   inches = min(max(5.0, 0.35 * count * bars + 1.5), 30.0)
   longest = 0.1 * max(map(len, shown))  # inches, a tenth for each letter
   fits = longest < inches / count
   figure = new_figure(inches, 4 if fits else 4 + longest)
   axes = figure.add_subplot()
   width = 0.8 / bars
-  for number, label in enumerate(series):
+  for number, label in enumerate(labels):
     places = np.arange(count) + (number - (bars - 1) / 2) * width
     heights = np.where(np.isfinite(values[:, number]), values[:, number], np.nan)
     drawn = axes.bar(places, heights, width, label=label)
@@ -187,9 +188,14 @@ def bar_chart(
   if not font:
     axes.set_xlabel("rows of the table")
   axes.grid(alpha=0.3, axis="y")
-  entry = 0.1 * max(map(len, series)) + 0.7  # inches, those of its mark included
-  columns = max(1, int(inches / entry))
-  figure.legend(loc="outside lower center", ncol=columns, frameon=False)
+  entry = 0.1 * max(map(len, labels)) + 0.7  # inches, those of its mark included
+  figure.legend(
+    loc="outside lower center",
+    ncol=max(1, int(inches / entry)),
+    frameon=False,
+    prop=series_font,
+    title=None if series_font else "columns of the table",
+  )
   return png(figure)
 
 

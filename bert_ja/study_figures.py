@@ -8,6 +8,8 @@ from bert_ja import figures
 
 _WIDTH, _HEIGHT = 3.2, 2.8  # inches of a panel
 _LOG_FROM = 5  # times that the longest training is as long as the shortest
+_COLORS = 10  # those that Matplotlib tells apart
+_LINE_STYLES = ("-", "--", ":", "-.")  # of each further ten names
 
 Curve = tuple[str, str, Sequence[Mapping[str, Any]]]
 
@@ -17,8 +19,8 @@ def learning_curves(
 ) -> bytes | None:
   """Draws a column of panels for each set, a row for each metric, a line for each run.
 
-  Runs of one name have one colour. The x axis is logarithmic where some trainings are
-  many times as long as others.
+  Runs of one name have one colour, and beyond ten names a line style. The x axis is
+  logarithmic where some trainings are many times as long as others.
 
   Args:
     curves: (set, name, history) of each run; see `reporting.write_learning_curve`.
@@ -52,12 +54,13 @@ def learning_curves(
   for axes_of_row, (title, drawn) in zip(panels, lines.items(), strict=True):
     axes_of_row[0].set_ylabel(title)
     for name_of_set, name, points in drawn:
-      color, axes = f"C{names.index(name) % 10}", axes_of_row[sets.index(name_of_set)]
+      place, axes = names.index(name), axes_of_row[sets.index(name_of_set)]
       # A line through one point is invisible, so few points are marked.
       marker = "o" if len(points) <= 20 else None
       (handles[name],) = axes.plot(
         *(zip(*points, strict=True) if points else ((), ())),
-        color=color,
+        color=f"C{place % _COLORS}",
+        linestyle=_LINE_STYLES[place // _COLORS % len(_LINE_STYLES)],
         marker=marker,
         markersize=2.5,
         linewidth=1,

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from bert_ja import figures
@@ -86,6 +87,31 @@ class TestBarChart:
     (axes,) = drawn[0].axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "3"]
     assert axes.get_xlabel() == "rows of the table"
+
+  def test_series_have_a_font_that_can_draw_them(self, drawn, monkeypatch):
+    families = {True: "DejaVu Sans Mono", False: "DejaVu Serif"}
+    monkeypatch.setattr(
+      figures,
+      "font_for",
+      lambda text: font_manager.FontProperties(family=families[text.isascii()]),
+    )
+    figures.bar_chart(self.VALUES, ["a", "b", "c"], ["Küche", "EM"])
+    (axes,), (legend,) = drawn[0].axes, drawn[0].legends
+    assert {text.get_fontname() for text in legend.get_texts()} == {"DejaVu Serif"}
+    labels = axes.get_xticklabels()
+    assert {label.get_fontname() for label in labels} == {"DejaVu Sans Mono"}
+
+  def test_series_that_no_font_draws_become_numbers(self, drawn, monkeypatch):
+    monkeypatch.setattr(
+      figures,
+      "font_for",
+      lambda text: font_manager.FontProperties() if text.isascii() else None,
+    )
+    figures.bar_chart(self.VALUES, ["a", "b", "c"], ["部屋", "食事"])
+    (axes,), (legend,) = drawn[0].axes, drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["1", "2"]
+    assert legend.get_title().get_text() == "columns of the table"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
 
   @pytest.mark.parametrize("value", [np.nan, np.inf])
   def test_without_a_number_there_is_no_picture(self, value):

@@ -66,6 +66,13 @@ class TestLearningCurves:
     assert head == same != other
     assert food_loss.get_lines()[0].get_color() == other
 
+  def test_more_names_than_colours_differ_in_their_lines(self, draw):
+    names = [f"mode {number}" for number in range(23)]
+    axes, shown = draw([("room", name, history([1.0, 2.0])) for name in names])
+    looks = {(line.get_color(), line.get_linestyle()) for line in axes[0].get_lines()}
+    assert len(looks) == 23
+    assert shown == names
+
   def test_without_evaluations_there_are_losses_alone(self, draw):
     (axes,), _ = draw([("room", "head", history([3.0]))])
     assert axes.get_ylabel() == "training loss"
