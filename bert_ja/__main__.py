@@ -9,6 +9,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
+if not __package__:
+  # Started by its path, Python looks for modules in this directory, and not above it.
+  sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 from bert_ja.flags import command_line
 
 _COMMANDS_DIRECTORY = os.path.join(os.path.dirname(__file__), "commands")

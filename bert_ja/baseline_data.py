@@ -16,6 +16,7 @@ from bert_ja.tasks import kinds
 
 # Kinds of tasks that there are baselines for.
 KINDS = ("sentence", "choice", "regression")
+SCORED = ("dev", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,13 +72,19 @@ def _texts(row):
   return [(row.text_a, row.text_b or "")]
 
 
-def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
+def read(
+  processor: Any,
+  data_dir: str,
+  required: Collection[str] = (),
+  scored: Collection[str] = SCORED,
+) -> Data:
   """Reads a task's sets: train, and those of dev and test whose labels are known.
 
   Args:
     processor: the task's `DataProcessor`.
     data_dir: its data.
     required: sets that must be there; others may be missing, and the log tells.
+    scored: some of "dev" and "test"; others are not read.
 
   Raises:
     FileNotFoundError: the train set or a required one is missing.
@@ -91,14 +98,13 @@ def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
     )
   examples = {"train": processor.get_train_examples(data_dir)}
   kind = kinds.get(processor.kind)(processor.get_labels(), **processor.kind_options)
-  readers = {"dev": processor.get_dev_examples}
-  if processor.test_labels_are_known:
-    readers["test"] = processor.get_test_examples
-  else:
-    logging.info("The test set is not scored: the task's files lack its labels")
-  for name, read in readers.items():
+  readers = {"dev": processor.get_dev_examples, "test": processor.get_test_examples}
+  for name in [name for name in SCORED if name in scored]:
+    if name == "test" and not processor.test_labels_are_known:
+      logging.info("The test set is not scored: the task's files lack its labels")
+      continue
     try:
-      rows = read(data_dir)
+      rows = readers[name](data_dir)
     except (FileNotFoundError, NotImplementedError) as error:
       if name in required:
         raise
@@ -110,7 +116,7 @@ def read(processor: Any, data_dir: str, required: Collection[str] = ()) -> Data:
     examples[name] = rows
   if len(examples) == 1:
     raise ValueError(
-      f"--data_dir={data_dir} has neither a dev nor a test set with labels; baselines "
+      f"--data_dir={data_dir} has no {' or '.join(scored)} set with labels; baselines "
       "need one to be scored on"
     )
   for rows in examples.values():

@@ -33,6 +33,8 @@ _MODEL_KEYS = ("name", "model_dir", "tokenizer", "flags")
 _IS_PATH = re.compile(
   r".*(_dir|_checkpoint|_module|(vocab|model|config|labels|vectors)_file)"
 )
+# Those that may as well be a name in data_dir.
+_IS_PATH_OR_NAME = ("texts_file",)
 
 
 def read(path: str) -> Plan:
@@ -121,6 +123,9 @@ class Reader:
         place, f"expected a text, number, truth value or a list, found {value!r}"
       )
     is_list = isinstance(value, list)
+    if name in _IS_PATH_OR_NAME and isinstance(value, str):
+      path = self.resolve(place, value, must_exist=False)
+      return path if os.path.exists(path) else value
     if _IS_PATH.fullmatch(name):
       value = [
         self.resolve(place, part, must_exist=name != "cache_dir")

@@ -1,6 +1,8 @@
 """What is compared: models, a grid of flags and data, and the runs that they make."""
 
+import csv
 import dataclasses
+import io
 import itertools
 import os
 import re
@@ -29,8 +31,9 @@ class Script:
     train_data, test_data: {flag: key of the comparison file's [data]}.
     required: keys that [data] must have.
     data_paths: keys whose values are paths relative to the comparison file.
-    test_result: the last file of a test, in its directory.
-    test_metrics: the file with its scores, if the right answers are known.
+    test_result: the last file of a test whose right answers are not known, in its
+      directory.
+    test_metrics: the file with its scores, the last where they are known.
     columns: metrics of the summary, in groups: a group's values of dev and test stand
       together.
     digits: decimals of a score.
@@ -97,6 +100,7 @@ class Model:
     flags: those it starts with, besides the common ones.
     data: its part of [data], the common one included.
     suffix: form of its texts, where the data are converted.
+    test_is_scored: whether the right answers of its test set are known.
   """
 
   name: str
@@ -104,6 +108,7 @@ class Model:
   flags: Mapping[str, Any]
   data: Mapping[str, Any]
   suffix: str
+  test_is_scored: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +205,10 @@ class Plan:
     if flags.get("use_best"):
       trained = os.path.join(trained, "best")
     directory = os.path.join(trial.run.directory, "test")
+    script = self.script
+    # What is written before it does not show that the test has ended.
+    is_scored = trial.model.test_is_scored
+    result = script.test_metrics if is_scored else script.test_result
     arguments = {
       **self.script.test_flags,
       **{name: value for name, value in flags.items() if name not in _OF_TRAINING},
@@ -212,7 +221,7 @@ class Plan:
       trial.run.program,
       command_arguments(arguments),
       directory,
-      os.path.join(directory, self.script.test_result),
+      os.path.join(directory, result),
     )
 
 
@@ -229,7 +238,10 @@ def _text(value):
   if isinstance(value, bool):
     return str(value).lower()
   if isinstance(value, tuple):
-    return ",".join(map(_text, value))
+    # Lists of flags are read as a line of CSV: what has a comma in it needs quotes.
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(map(_text, value))
+    return line.getvalue()
   return str(value)
 
 

@@ -110,8 +110,13 @@ class Runs:
   def _first_runs(self):
     return [*self._others, *(trial.run for trial in self.trials)]
 
+  def progress(self) -> dict[str, tuple[int, int]]:
+    """{stage: (programs that have finished, all that there are now)}."""
+    stages = {"train": self._first_runs(), "test": self.test_runs()}
+    return {name: (_count_finished(runs), len(runs)) for name, runs in stages.items()}
+
   def _run_stage(self, name, runs, options):
-    finished = [run_state.state_of(run) for run in runs].count(run_state.FINISHED)
+    finished = _count_finished(runs)
     if finished:
       logging.info("%s: %d of %d runs were finished before", name, finished, len(runs))
     with reporting.Progress(
@@ -202,3 +207,7 @@ class Runs:
       return comparison_tables.signed(self._plan.metric, mean)
 
     return Best(tuple(max(complete, key=value)), finished, total)
+
+
+def _count_finished(runs):
+  return [run_state.state_of(run) for run in runs].count(run_state.FINISHED)

@@ -65,6 +65,7 @@ class Study(comparison_runs.Runs):
       metric=self._plan.metric,
       split="test" if self._plan.test else "dev",
       rows=[*self._model_rows(), *self._baseline_rows()],
+      progress=self.progress(),
       failed=[(run.name, why) for run, why in self.failed.items()],
     )
 

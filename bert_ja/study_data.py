@@ -30,14 +30,14 @@ class Counts:
   rows: Mapping[str, tuple[int, ...]]
 
 
-def count(
+def read(
   processor: Any,
   data_dir: str,
   splits: Collection[str],
   fraction: float = 0.0,
   seed: int = 0,
-) -> Counts:
-  """Reads a task's splits and counts their labels.
+) -> dict[str, list[Any]]:
+  """Reads a task's splits: {split: its examples}.
 
   Args:
     processor: the task's `DataProcessor`.
@@ -72,18 +72,61 @@ def count(
         f"{unknown or 'all'} rows of the test set lack labels, so that it cannot be "
         "scored; write test = false, and the dev set is reported"
       )
-  names = tuple(processor.get_labels())
+  return examples
+
+
+def count(labels: Sequence[str], examples: Mapping[str, Sequence[Any]]) -> Counts:
+  """Counts the labels of each split.
+
+  Args:
+    labels: names, in the order of the classes.
+    examples: see `read`.
+  """
   counters = {
     split: collections.Counter(row.label for row in rows)
     for split, rows in examples.items()
   }
   return Counts(
-    names,
+    tuple(labels),
     {
-      split: tuple(counter[name] for name in names)
+      split: tuple(counter[name] for name in labels)
       for split, counter in counters.items()
     },
   )
+
+
+class SameRows:
+  """Checks that all runs on a set are trained and scored on the same rows."""
+
+  def __init__(self):
+    self._first = None
+
+  def check(self, name: str, examples: Mapping[str, Sequence[Any]]) -> None:
+    """Compares a run's rows with those of the first one; texts may differ.
+
+    Args:
+      name: of the run, for messages.
+      examples: see `read`; splits that the first one has not are left out.
+
+    Raises:
+      ValueError: another number of rows, other rows or labels.
+    """
+    rows = {
+      split: [(row.source or row.guid, row.label) for row in part]
+      for split, part in examples.items()
+    }
+    if self._first is None:
+      self._first = name, rows
+    first, expected = self._first
+    for split in rows:
+      if split in expected and rows[split] != expected[split]:
+        raise ValueError(
+          f"rows differ between {first} and {name} ({split}: {len(expected[split])} "
+          f"and {len(rows[split])}), so that their scores cannot be compared: "
+          "drop_longer counts the pieces of each one's tokenizer up to its "
+          "max_seq_length, and other flags that choose rows count too; give all runs "
+          "the same, or leave them out"
+        )
 
 
 def check(path: str, counts: Mapping[str, Counts]) -> None:

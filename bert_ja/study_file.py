@@ -88,6 +88,7 @@ class StudyPlan:
       **{name: value for name, value in flags.items() if name in shared},
       **one.data,
       "baselines": self.baselines,
+      **({} if self.runs.test else {"score_sets": ("dev",)}),
       **one.baseline_flags,
       "output_dir": directory,
     }
@@ -177,7 +178,9 @@ class _StudyReader(comparison_file.Reader):
   def _baseline_flags(self, table, place):
     place = f"{place}baseline_flags"
     flags = self.get(table, "baseline_flags", dict, {}, place)
-    for name in ("baselines", "output_dir", *self.script.train_data):
+    if flags and not self.values.get("baselines"):
+      raise self.error(place, "the file names no baselines; name some, or leave it out")
+    for name in ("baselines", "score_sets", "output_dir", *self.script.train_data):
       if name in flags:
         raise self.error(f"{place}.{name}", "the study gives this flag itself")
     return {

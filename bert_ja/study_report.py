@@ -63,6 +63,8 @@ class Report:
     metric: the one that chooses on dev.
     split: "test" or "dev", whose scores the tables show.
     rows: all runs.
+    progress: {stage: (programs that have finished, all)}; one program runs all
+      baselines of a set.
     failed: (run, why).
   """
 
@@ -73,6 +75,7 @@ class Report:
   metric: str
   split: str
   rows: Sequence[Row]
+  progress: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
   failed: Sequence[tuple[str, str]] = ()
 
   def shown(self, entry: tuple[str, str], set_name: str) -> list[Row]:
@@ -230,9 +233,9 @@ def _introduction(report: Report) -> Iterator[str]:
   if len(positive) == 1 and set(report.columns) & set(_OF_POSITIVE):
     text += f" The positive class is `{positive.pop()}`."
   yield text
-  finished = sum(row.state == run_state.FINISHED for row in report.rows)
-  if finished < len(report.rows):
-    yield f"{finished} of {len(report.rows)} runs are finished."
+  for stage, (finished, total) in report.progress.items():
+    if finished < total:
+      yield f"{stage}: {finished} of {total} runs are finished."
 
 
 def _notes(report: Report) -> Iterator[str]:

@@ -130,8 +130,16 @@ class TestData:
     assert list(found.examples) == ["train", *scored]
 
   def test_nothing_to_score(self):
-    with pytest.raises(ValueError, match="--data_dir=d has neither a dev nor a test"):
+    with pytest.raises(ValueError, match="--data_dir=d has no dev or test set with"):
       baseline_data.read(self.processor(train=self.ROWS), "d")
+    with pytest.raises(ValueError, match="--data_dir=d has no dev set with labels"):
+      processor = self.processor(train=self.ROWS, test=self.ROWS)
+      baseline_data.read(processor, "d", scored=["dev"])
+
+  def test_what_is_not_to_be_scored_is_not_read(self):
+    sets = {"dev": self.ROWS, "test": RuntimeError("read")}
+    processor = self.processor(train=self.ROWS, **sets)
+    assert baseline_data.read(processor, "d", scored=["dev"]).scored == ["dev"]
 
   def test_a_set_that_was_asked_for(self):
     processor = self.processor(train=self.ROWS, test=self.ROWS)

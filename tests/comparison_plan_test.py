@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from absl import flags
 
 from bert_ja import comparison_plan
 from bert_ja.comparison_plan import Model, Plan
@@ -84,6 +85,16 @@ class TestTrials:
     assert "--x=a,b" in trial.run.arguments
     assert trial.run.name == "one/x=a_b"
 
+  @pytest.mark.parametrize(
+    "values", [("a,b", "c"), ('say "x"', "y"), ("a,b",), ("",), ("a", "b c")]
+  )
+  def test_a_list_is_read_as_it_was_written(self, values):
+    (trial,) = trials(grid={"x": (values,)})
+    flag_values = flags.FlagValues()
+    flags.DEFINE_list("x", None, "", flag_values)
+    flag_values(["script", *(a for a in trial.run.arguments if a.startswith("--x="))])
+    assert tuple(flag_values.x) == values
+
   def test_a_cache_of_ones_own_serves(self):
     (trial,) = trials(grid={}, flags={"cache_dir": "/cache"})
     assert [a for a in trial.run.arguments if "cache" in a] == ["--cache_dir=/cache"]
@@ -154,4 +165,12 @@ class TestTestRun:
       "--cache_dir=/out/cache",
       "--output_dir=/out/runs/one/run/test",
     }
+    # Predictions are written before their scores.
+    assert run.result_file == "/out/runs/one/run/test/test/metrics.json"
+
+  def test_without_answers_predictions_are_the_result(self):
+    data = {"data_dir": "/d"}
+    model = Model("One", "one", {"model_dir": "/m/one"}, data, "text", False)
+    values = {"script": "run_classifier.py", "models": (model,), "grid": {}}
+    run = plan(**values).test_run(trials(**values)[0])
     assert run.result_file == "/out/runs/one/run/test/predictions.tsv"

@@ -342,11 +342,13 @@ class TestClassifier:
     script = dataclasses.replace(
       comparison_plan.SCRIPTS["run_classifier.py"], train_data={}, test_data={}
     )
+    one, two = work.plan().models
     values = {
       "script": script,
       "metric": "accuracy",
       "columns": script.columns,
       "grid": {},
+      "models": (one, dataclasses.replace(two, test_is_scored=False)),
     }
     rows = work.run(
       {

@@ -4,7 +4,7 @@ import pytest
 
 from bert_ja import study_data
 from bert_ja.study_data import Counts
-from bert_ja.tasks import registry
+from bert_ja.tasks import base, registry
 
 _ROWS = {
   "train": ["1", "0", "0", "1", "0", "0", "0", "0"],
@@ -26,28 +26,60 @@ def table(tmp_path):
   return table
 
 
-class TestCount:
+class TestRead:
   def test_rows_of_each_label_and_split(self, table):
-    counts = study_data.count(*table(), ("train", "dev", "test"))
-    assert counts == Counts(
+    processor, data_dir = table()
+    rows = study_data.read(processor, data_dir, ("train", "dev", "test"))
+    assert study_data.count(processor.get_labels(), rows) == Counts(
       ("0", "1"), {"train": (6, 2), "dev": (2, 1), "test": (1, 2)}
     )
 
   def test_without_a_test_none_is_read(self, table):
-    counts = study_data.count(*table(test=["x"]), ("train", "dev"))
-    assert list(counts.rows) == ["train", "dev"]
+    rows = study_data.read(*table(test=["x"]), ("train", "dev"))
+    assert list(rows) == ["train", "dev"]
 
   def test_rows_held_out_are_the_dev_set(self, table):
-    counts = study_data.count(*table(dev=["x"]), ("train", "dev"), 0.5, 1)
+    rows = study_data.read(*table(dev=["x"]), ("train", "dev"), 0.5, 1)
+    counts = study_data.count(("0", "1"), rows)
     assert counts.rows == {"train": (3, 1), "dev": (3, 1)}
 
   def test_a_test_set_without_labels_is_told(self, table):
     with pytest.raises(ValueError, match="1 rows of the test set lack labels, so that"):
-      study_data.count(*table(test=["0", "", "1"]), ("train", "dev", "test"))
+      study_data.read(*table(test=["0", "", "1"]), ("train", "dev", "test"))
 
   def test_another_kind_of_task_is_told(self, table):
     with pytest.raises(ValueError, match="this task's kind is 'regression', choose"):
-      study_data.count(*table("regression"), ("train", "dev"))
+      study_data.read(*table("regression"), ("train", "dev"))
+
+
+class TestSameRows:
+  def rows(self, *lines, label="0", text="x"):
+    return [
+      base.InputExample("", text, None, label, f"dev.csv, line {line}")
+      for line in lines
+    ]
+
+  @pytest.fixture
+  def same(self):
+    same = study_data.SameRows()
+    same.check("'small, all'", {"train": self.rows(2), "dev": self.rows(2, 3)})
+    return same
+
+  @pytest.mark.parametrize(
+    "rows",
+    [{"dev": ((2,), {})}, {"dev": ((2, 4), {})}, {"dev": ((2, 3), {"label": "1"})}],
+  )
+  def test_other_rows_or_labels_are_told(self, same, rows):
+    lines, values = rows["dev"]
+    message = (
+      rf"^rows differ between 'small, all' and 'b' \(dev: 2 and {len(lines)}\), "
+    )
+    with pytest.raises(ValueError, match=message):
+      same.check("'b'", {"train": self.rows(2), "dev": self.rows(*lines, **values)})
+
+  def test_texts_and_further_splits_may_differ(self, same):
+    rows = {"dev": self.rows(2, 3, text="another column"), "test": self.rows(7)}
+    same.check("'b'", rows)
 
 
 def counts(labels=("0", "1"), **rows):

@@ -112,6 +112,16 @@ class TestRuns:
     assert plan.baseline_runs("/out", (), ()) == []
 
 
+class TestTextsFile:
+  def test_a_path_relative_to_the_file_counts_first(self, read, tmp_path):
+    (tmp_path / "texts.json").touch()
+    plan = read(flags='texts_file = "texts.json"')
+    assert plan.runs.flags["texts_file"] == str(tmp_path / "texts.json")
+
+  def test_another_one_is_looked_for_in_the_sets(self, read):
+    assert read(flags='texts_file = "t.json"').runs.flags["texts_file"] == "t.json"
+
+
 class TestBaselines:
   def runs(self, read, shared, **parts):
     plan = read('baselines = ["majority", "tfidf_logistic"]', **parts)
@@ -131,6 +141,11 @@ class TestBaselines:
       "baselines": "majority,tfidf_logistic",
       "output_dir": "/out/baselines/food",
     }
+
+  def test_without_tests_they_are_scored_on_dev(self, read):
+    plan = read('test = false\nbaselines = ["majority"]')
+    for run in plan.baseline_runs("/out", (), ()):
+      assert arguments_of(run)["score_sets"] == "dev"
 
   def test_their_own_flags_are_common_or_of_a_set(self, read, tmp_path):
     for name in ("a.npy", "b.npy"):
@@ -199,7 +214,25 @@ class TestErrors:
       ({"top": 'baselines = ["majority", "majority"]'}, "'majority' is named twice"),
       ({"top": 'baselines = "all"'}, "baselines: expected a list, found 'all'"),
       (
-        {"one": "baseline_flags = {output_dir = 1}"},
+        {"modes": '[baseline_flags]\ntokenizer = "google"'},
+        "baseline_flags: the file names no baselines; name some, or leave it out",
+      ),
+      (
+        {"one": "baseline_flags = {max_features = 1}"},
+        r"sets\[1\].baseline_flags: the file names no baselines",
+      ),
+      (
+        {
+          "top": 'baselines = ["majority"]',
+          "one": 'baseline_flags = {score_sets = "dev"}',
+        },
+        r"sets\[1\].baseline_flags.score_sets: the study gives this flag itself",
+      ),
+      (
+        {
+          "top": 'baselines = ["majority"]',
+          "one": "baseline_flags = {output_dir = 1}",
+        },
         r"sets\[1\].baseline_flags.output_dir: the study gives this flag itself",
       ),
       ({"top": "test = 1"}, "test: expected true or false, found 1"),

@@ -117,13 +117,14 @@ class TestMarkdown:
     return lines
 
   def test_it_says_what_is_shown(self, lines):
-    found = lines(columns=("accuracy", "recall"))
+    progress = {"train": (6, 8), "test": (2, 2)}
+    found = lines(columns=("accuracy", "recall"), progress=progress)
     assert found[0] == "# genres"
     assert found[2] == (
       "Scores on the test set, mean ± standard deviation over the seeds 1, 2; the best "
       "of each column is bold. The positive class is `1`."
     )
-    assert found[4] == "9 of 10 runs are finished."
+    assert found[4] == "train: 6 of 8 runs are finished."
     assert [line for line in found if line.startswith("## ")] == [
       "## Rows",
       "## Accuracy",
@@ -131,7 +132,8 @@ class TestMarkdown:
     ]
 
   def test_what_is_whole_is_not_called_half_done(self, lines):
-    assert not any("are finished" in line for line in lines(rows=ROWS[:6]))
+    progress = {"train": (8, 8), "test": (6, 6)}
+    assert not any("are finished" in line for line in lines(progress=progress))
 
   def test_settings_that_were_tried_are_told(self, lines):
     rows = [row("room", "head", 1, 0.5, settings=(("x", 1),))]

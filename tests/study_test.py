@@ -2,6 +2,8 @@
 
 import csv
 import os
+import shlex
+import subprocess
 import sys
 
 import pytest
@@ -111,6 +113,25 @@ class TestRun:
     data = (work.directory / "scores.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert "![Scores](scores.png)" in (work.directory / "report.md").read_text()
+
+  def test_a_printed_test_has_ended_when_its_scores_are_there(self, work):
+    for command in work.make().commands():
+      subprocess.run(shlex.split(command), check=True)
+    tests = work.make().commands()
+    assert len(tests) == 8
+    directory = work.directory / "runs" / NAMES[0] / "test"
+    (directory / "predictions.tsv").touch()
+    assert work.make().commands() == tests
+    subprocess.run(shlex.split(tests[0]), check=True)
+    assert work.make().commands() == tests[1:]
+
+  def test_what_is_left_is_counted_as_the_progress_does(self, work):
+    work.script.score(SCORES | {f"{NAMES[3]}/test": "no memory"})
+    with pytest.raises(ValueError, match="1 of 16 runs failed"):
+      work.run()
+    text = (work.directory / "report.md").read_text()
+    assert "test: 7 of 8 runs are finished." in text
+    assert "train:" not in text
 
   def test_a_second_start_runs_nothing(self, work):
     work.run()

@@ -54,6 +54,12 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "second if rows have two texts.",
     flag_values,
   )
+  flags.DEFINE_list(
+    "score_sets",
+    "dev,test",
+    "Which sets are scored, as far as they are there with labels.",
+    flag_values,
+  )
   flags.DEFINE_enum(
     "tokenizer",
     "tohoku",
@@ -97,37 +103,67 @@ def main(argv: Sequence[str]) -> None:
   """Reads the data, trains, writes the results and shows the summary."""
   del argv
   command_line.require(FLAGS, "task_name", "data_dir", "output_dir")
-  from bert_ja import baseline_data, baselines
+  from bert_ja import baselines
 
-  given = [split for split in ("dev", "test") if FLAGS[f"{split}_file"].value]
-  processor = task_flags.get_processor(None, FLAGS)
-  data = baseline_data.read(processor, FLAGS.data_dir, given)
-  names = choose(data)
+  data = read(task_flags.get_processor(None, FLAGS), FLAGS)
+  names = choose(data, FLAGS)
   inputs = baselines.Inputs(
     words=front_ends.words_of(FLAGS.tokenizer) if _any(names, "tfidf") else None,
     encode=create_encoder().encode if _any(names, "encoder") else None,
-    vectors=baseline_data.read_vectors(FLAGS.vectors_file, data)
-    if _any(names, "vectors")
-    else None,
+    vectors=read_vectors(names, data, FLAGS),
   )
   options = baselines.Options(FLAGS.max_features, FLAGS.num_estimators, FLAGS.seed)
   results = baselines.run(names, data, inputs, options, FLAGS.output_dir)
   print(baselines.summary_table(results), end="", flush=True)
 
 
-def choose(data: Any) -> list[str]:
+def read(processor: Any, flag_values: flags.FlagValues) -> Any:
+  """The rows to train on and those to score, as `baseline_data.Data`.
+
+  Args:
+    processor: the task's `DataProcessor`.
+    flag_values: parsed flags of this command.
+
+  Raises:
+    FileNotFoundError: the train set or a file that is named is missing.
+    ValueError: a name of --score_sets has no meaning; or see `baseline_data.read`.
+  """
+  from bert_ja import baseline_data
+
+  scored, known = flag_values.score_sets, baseline_data.SCORED
+  if not scored or not set(scored) <= set(known):
+    raise ValueError(
+      f"--score_sets={','.join(scored)}: expected {known[0]}, {known[1]} or both"
+    )
+  given = [split for split in scored if flag_values[f"{split}_file"].value]
+  return baseline_data.read(processor, flag_values.data_dir, given, scored)
+
+
+def read_vectors(names: Sequence[str], data: Any, flag_values: flags.FlagValues) -> Any:
+  """`baseline_data.read_vectors` of --vectors_file; None if no baseline takes them."""
+  from bert_ja import baseline_data
+
+  if not _any(names, "vectors"):
+    return None
+  return baseline_data.read_vectors(flag_values.vectors_file, data)
+
+
+def choose(data: Any, flag_values: flags.FlagValues) -> list[str]:
   """The baselines to train.
 
   Args:
     data: the `baseline_data.Data` of the task.
+    flag_values: parsed flags of this command.
 
   Raises:
     ValueError: one is not known, is named twice or lacks its input; or input is given
       for one that is not named.
   """
   needs = _NEEDS[data.kind_name]
-  lacking = [name for name, flag in needs.items() if flag and not FLAGS[flag].value]
-  names = FLAGS.baselines or [
+  lacking = [
+    name for name, flag in needs.items() if flag and not flag_values[flag].value
+  ]
+  names = flag_values.baselines or [
     name
     for name in needs
     if name not in lacking and (name != "tfidf_cosine" or data.are_pairs)
@@ -142,9 +178,9 @@ def choose(data: Any) -> list[str]:
       raise ValueError(f"--baselines: {name} needs --{needs[name]}")
   for flag in ("model_dir", "vectors_file"):
     users = [name for name, needed in needs.items() if needed == flag]
-    if flag == "model_dir" and FLAGS.drop_longer:
+    if flag == "model_dir" and flag_values.drop_longer:
       continue  # its pieces are counted
-    if FLAGS[flag].value and not set(users) & set(names):
+    if flag_values[flag].value and not set(users) & set(names):
       raise ValueError(
         f"--{flag} is for {' or '.join(users)}, of which --baselines={','.join(names)} "
         "names none; name one there or leave the flag out"

@@ -1,15 +1,17 @@
 """Train models over a grid of settings, test the best of each, write a table."""
 
+import contextlib
+import dataclasses
 import functools
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import flags, logging
 
-from bert_ja.flags import command_line
+from bert_ja.flags import command_line, task_flags
 
 FLAGS = flags.FLAGS
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -75,6 +77,7 @@ def main(argv: Sequence[str]) -> None:
   plan = comparison_file.read(FLAGS.comparison_file)
   script = script_path(plan.script.name)
   check_flags(plan, script)
+  plan = with_known_answers(plan, script)
   plan = comparison.convert_data(plan, FLAGS.output_dir)
   run_or_print(comparison.Comparison(plan, FLAGS.output_dir, (sys.executable, script)))
 
@@ -133,6 +136,11 @@ def script_path(name: str) -> str:
   return path
 
 
+def program_path() -> str:
+  """Where the program lies that has all commands."""
+  return os.path.join(_PACKAGE, "__main__.py")
+
+
 def check_flags(plan, script: str) -> None:
   """Checks all runs' flags against those of the script, before any is started.
 
@@ -145,6 +153,52 @@ def check_flags(plan, script: str) -> None:
   """
   for trial in plan.trials(FLAGS.output_dir, ()):
     parse(script, trial.run.arguments, f"{plan.path}: run {trial.run.name}")
+
+
+def with_known_answers(plan, script: str) -> Any:
+  """The plan, each model told whether the answers of its test set are known.
+
+  Those of run_squad.py always are.
+
+  Args:
+    plan: `comparison_plan.Plan`.
+    script: path of its script.
+
+  Raises:
+    ValueError, FileNotFoundError: a test set cannot be read.
+  """
+  if not plan.test or plan.script.test_metrics == plan.script.test_result:
+    return plan
+  firsts = {t.model.name: t for t in reversed(plan.trials(FLAGS.output_dir, ()))}
+  known, models = {}, []
+  for model in plan.models:
+    where = f"{plan.path}: model {model.name!r}"
+    values = parse(script, firsts[model.name].run.arguments, where)
+    values.drop_longer = False  # Rows are left out where all answers are known.
+    choice = task_flags.choosing_rows(values)
+    if choice not in known:
+      with told_of(where):
+        known[choice] = _are_answers_known(values)
+    models.append(dataclasses.replace(model, test_is_scored=known[choice]))
+  return dataclasses.replace(plan, models=tuple(models))
+
+
+def _are_answers_known(flag_values):
+  command_line.require(flag_values, "task_name", "data_dir")
+  processor = task_flags.get_processor(None, flag_values)
+  if not processor.test_labels_are_known:
+    return False
+  rows = processor.get_test_examples(flag_values.data_dir)
+  return all(row.label is not None for row in rows)
+
+
+@contextlib.contextmanager
+def told_of(where: str) -> Iterator[None]:
+  """An error in data names the place in the file that asks for it."""
+  try:
+    yield
+  except (ValueError, FileNotFoundError, NotImplementedError) as error:
+    raise type(error)(f"{where}: {error}") from None
 
 
 def parse(script: str, arguments: Sequence[str], where: str) -> flags.FlagValues:

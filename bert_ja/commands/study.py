@@ -1,6 +1,5 @@
 """Train models in several ways on several sets of data, write the tables of a paper."""
 
-import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -37,8 +36,8 @@ def main(argv: Sequence[str]) -> None:
   script = compare.script_path(plan.runs.script.name)
   program = (sys.executable, script)
   compare.check_flags(plan.runs, script)
-  counts, columns = check_data(plan, script)
   baseline_runs = create_baseline_runs(plan)
+  counts, columns = check_data(plan, script, baseline_runs)
   compare.run_or_print(
     study.Study(plan, counts, columns, FLAGS.output_dir, program, baseline_runs)
   )
@@ -55,58 +54,120 @@ def create_baseline_runs(plan) -> list:
   """
   shared = flags.FlagValues()
   task_flags.define(shared)
-  program = (sys.executable, "-m", "bert_ja", "baselines")
+  # By its path it starts anywhere, as the models' script does.
+  program = (sys.executable, compare.program_path(), "baselines")
   runs = plan.baseline_runs(FLAGS.output_dir, program, {*shared, "max_seq_length"})
   for run in runs:
-    where = f"{plan.runs.path}: {run.name}"
-    values = compare.parse(baselines.__file__, run.arguments, where)
-    with _told_of(where):
-      task_flags.get_processor(None, values)
+    compare.parse(baselines.__file__, run.arguments, f"{plan.runs.path}: {run.name}")
   return runs
 
 
-def check_data(plan, script: str) -> tuple[dict, tuple[str, ...]]:
+def check_data(plan, script: str, baseline_runs) -> tuple[dict, tuple[str, ...]]:
   """Reads all sets: ({set: its `study_data.Counts`}, metrics of the tables).
 
   Args:
     plan: `study_file.StudyPlan`.
     script: path of its script.
+    baseline_runs: of `plan`, one a set or none.
 
   Raises:
-    ValueError, FileNotFoundError: a set has no split or label that it needs.
+    ValueError, FileNotFoundError: a set has no split or label that it needs, two runs
+      on it differ in their rows, or its baselines lack something.
   """
   from bert_ja import study_data
 
-  splits = ("train", "dev", "test") if plan.runs.test else ("train", "dev")
-  trials, counts = plan.runs.trials(FLAGS.output_dir, ()), {}
+  # Other seeds have the same rows, but for those that are held out.
+  trials = [
+    trial
+    for trial in plan.runs.trials(FLAGS.output_dir, ())
+    if trial.seed == plan.runs.seeds[0]
+  ]
+  counts = {}
   for number, one in enumerate(plan.sets):
-    where = f"{plan.runs.path}: set {one.name!r}"
-    # What is read depends on the set; its first run stands for all.
-    model = plan.models_of(number)[0]
-    arguments = next(trial.run.arguments for trial in trials if trial.model == model)
-    values = compare.parse(script, arguments, where)
-    if values.task_name is None:
-      raise ValueError(f'{where}: [flags] lacks task_name, such as "table"')
-    with _told_of(where):
-      counts[one.name] = study_data.count(
-        task_flags.get_processor(None, values),
-        values.data_dir,
-        splits,
-        values.validation_fraction,
-        values.seed,
-      )
+    rows = _RowsOfSet(f"{plan.runs.path}: set {one.name!r}", plan.runs.test)
+    for entry, model in zip(plan.entries, plan.models_of(number), strict=True):
+      for trial in trials:
+        if trial.model == model:
+          settings = [f"{name}={value}" for name, value in trial.settings]
+          rows.add_run(repr(", ".join([*entry, *settings])), script, trial.run)
+    for run in baseline_runs[number : number + 1]:
+      rows.add_baselines(run)
+    counts[one.name] = rows.counts
   study_data.check(plan.runs.path, counts)
   columns = study_data.columns(plan.runs.path, plan.columns, plan.runs.metric, counts)
   return counts, columns
 
 
-@contextlib.contextmanager
-def _told_of(where):
-  """An error in data names the place in the study file."""
-  try:
-    yield
-  except (ValueError, FileNotFoundError, NotImplementedError) as error:
-    raise type(error)(f"{where}: {error}") from None
+class _RowsOfSet:
+  """Reads a set as its runs will, once for all that choose its rows alike.
+
+  Attributes:
+    counts: `study_data.Counts` of the first run's rows.
+  """
+
+  def __init__(self, where, has_test):
+    """Prepares.
+
+    Args:
+      where: what messages start with.
+      has_test: whether the test set is read.
+    """
+    from bert_ja import study_data
+
+    self._where = where
+    self._splits = ("train", "dev", "test") if has_test else ("train", "dev")
+    self._same = study_data.SameRows()
+    self._processors, self._seen, self._fraction = {}, set(), 0.0
+    self.counts = None
+
+  def add_run(self, name, script, run):
+    """Checks the rows of a model's run."""
+    from bert_ja import study_data
+
+    values = self._parse(script, run, "")
+    fraction = values.validation_fraction
+    choice = (task_flags.choosing_rows(values), fraction, fraction and values.seed)
+    if choice in self._seen:
+      return
+    self._seen.add(choice)
+    with compare.told_of(self._where):
+      if fraction and values.dev_file:
+        raise ValueError(
+          "its dev_file and the flag validation_fraction exclude each other; leave one "
+          "out"
+        )
+      processor = self._processor(values)
+      rows = study_data.read(
+        processor, values.data_dir, self._splits, fraction, values.seed
+      )
+      self._same.check(name, rows)
+      if self.counts is None:
+        self.counts = study_data.count(processor.get_labels(), rows)
+        self._fraction = fraction
+
+  def add_baselines(self, run):
+    """Checks what baselines read."""
+    hint = "; baselines get it from there or from the set, not from models or modes"
+    values = self._parse(baselines.__file__, run, hint)
+    with compare.told_of(f"{self._where}: baselines"):
+      data = baselines.read(self._processor(values), values)
+      baselines.read_vectors(baselines.choose(data, values), data, values)
+      # They learn from the rows that models have held out, too.
+      splits = ["test"] if self._fraction else list(data.examples)
+      rows = {name: data.examples[name] for name in splits if name in data.examples}
+      self._same.check("baselines", rows)
+
+  def _parse(self, script, run, hint):
+    values = compare.parse(script, run.arguments, self._where)
+    if values.task_name is None:
+      raise ValueError(f'{self._where}: [flags] lacks task_name, such as "table"{hint}')
+    return values
+
+  def _processor(self, values):
+    choice = task_flags.choosing_rows(values)
+    if choice not in self._processors:
+      self._processors[choice] = task_flags.get_processor(None, values)
+    return self._processors[choice]
 
 
 if __name__ == "__main__":

@@ -161,6 +161,20 @@ RECORDED = (
 )
 
 
+# With --drop_longer these say how long a row is, and how long it may be.
+_OF_LENGTH = (
+  "max_seq_length",
+  "pair_model",
+  "model_dir",
+  "vocab_file",
+  "model_file",
+  "tokenizer",
+  "do_lower_case",
+  "strip_accents",
+  "tokenize_chinese_chars",
+)
+
+
 def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
   """Defines the group."""
   flags.DEFINE_string(
@@ -217,6 +231,21 @@ def get_processor(
         "it out, or choose a table"
       )
   return processor
+
+
+def choosing_rows(flag_values: flags.FlagValues) -> tuple[tuple[str, str], ...]:
+  """The flags that say which rows a task reads: where they are equal, so are the rows.
+
+  Args:
+    flag_values: parsed flags of any program that has this group.
+  """
+  names = ["task_name", "task_module", "xnli_language"]
+  names += [option.name for option in _OPTIONS]
+  if flag_values.drop_longer:
+    names += _OF_LENGTH
+  return tuple(
+    (name, repr(flag_values[name].value)) for name in names if name in flag_values
+  )
 
 
 def recorded(flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:

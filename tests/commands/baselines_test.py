@@ -84,6 +84,13 @@ def test_what_needs_no_model_is_the_default(run, tmp_path):
   assert (tmp_path / "out" / "summary.md").exists()
 
 
+def test_a_set_can_be_left_alone(run, tmp_path, data_dir):
+  (data_dir / "test.tsv").write_text("no table\n")
+  printed = run("--score_sets=dev", "--baselines=majority")
+  assert "dev accuracy" in printed and "test" not in printed
+  assert not (tmp_path / "out" / "majority" / "test").exists()
+
+
 def test_a_model_gives_vectors(run, tmp_path):
   model = tmp_path / "model"
   model.mkdir()
@@ -199,6 +206,8 @@ def test_japanese_words_are_the_default(run, data_dir, tmp_path):
     ),
     (["--vectors_file=a.npy"], "names 1 files; expected 3, of the sets train, dev, t"),
     (["--model_dir=missing"], "missing does not exist"),
+    (["--score_sets=dev,train"], "--score_sets=dev,train: expected dev, test or both"),
+    (["--score_sets="], "--score_sets=: expected dev, test or both"),
     (["--task_name=tabel"], "did you mean 'table'"),
   ],
 )

@@ -1,6 +1,7 @@
 """`bert-ja compare`: what is printed and written, and what a second start does."""
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shlex
@@ -12,6 +13,7 @@ import time
 import pytest
 from absl import flags
 
+from bert_ja import comparison_file
 from bert_ja.commands import compare
 from tests import fake_script
 from tests.scripts import runs as classifier_runs
@@ -236,6 +238,24 @@ class TestFlags:
   def test_what_does_not_go(self, arguments, message):
     with self.parsed(*arguments), pytest.raises(ValueError, match=message):
       compare.main([])
+
+  def test_whether_tests_have_answers_is_looked_up(self, tmp_path):
+    for name in ("data", "other"):
+      classifier_runs.write_inputs(str(tmp_path / name))
+    (tmp_path / "other" / "test.csv").write_text("text,label\nw1 w2,\nw3,odd\n")
+    text = _TINY.replace('"seeded"', '"seeded"\ndata = {data_dir = "other"}')
+    (tmp_path / "tiny.toml").write_text(text)
+    plan = comparison_file.read(str(tmp_path / "tiny.toml"))
+    script = compare.script_path(plan.script.name)
+    with self.parsed(f"--output_dir={tmp_path}/out"):
+      plan = compare.with_known_answers(plan, script)
+      assert [model.test_is_scored for model in plan.models] == [True, False]
+      (tmp_path / "other" / "test.csv").unlink()
+      message = "tiny.toml: model 'seeded': .*/other has no test set"
+      with pytest.raises(FileNotFoundError, match=message):
+        compare.with_known_answers(plan, script)
+      plan = dataclasses.replace(plan, test=False)
+      assert compare.with_known_answers(plan, script) is plan
 
   def test_the_scripts_lie_beside_the_package(self):
     assert compare.script_path("run_classifier.py") == str(_ROOT / "run_classifier.py")

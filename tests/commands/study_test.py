@@ -3,13 +3,16 @@
 import csv
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 
+import absl
 import pytest
 from absl import flags
 
+from bert_ja import table_files
 from bert_ja.commands import compare, study
 from tests.commands import compare_test
 from tests.scripts import runs as classifier_runs
@@ -59,6 +62,20 @@ def write(tmp_path):
     return [f"--study_file={tmp_path}/tiny.toml", f"--output_dir={tmp_path}/out"]
 
   return write
+
+
+@pytest.fixture
+def change(write, tmp_path):
+  """Function: what to replace by what, parts of a file -> the command's arguments."""
+
+  def change(old, new, **parts):
+    arguments, path = write(**parts), tmp_path / "tiny.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return arguments
+
+  return change
 
 
 @pytest.fixture
@@ -125,6 +142,92 @@ class TestBeforeAnythingIsRun:
     with pytest.raises(ValueError, match=r"set 'first': \[flags\] lacks task_name"):
       run(arguments)
 
+  def test_baselines_do_not_get_the_task_of_a_mode(self, change, run):
+    arguments = change('trainable = "head"', 'trainable = "head", task_name = "table"')
+    change_task = 'task_name = "table"\nmax_seq', "max_seq"
+    path = pathlib.Path(arguments[0].partition("=")[2])
+    text = path.read_text().replace(*change_task)
+    path.write_text(text.replace('name = "all"', ""))
+    path.write_text(path.read_text().rpartition("[[modes]]")[0])
+    message = r"'first': \[flags\] lacks task_name, .*; baselines get it from there or"
+    with pytest.raises(ValueError, match=message) as error:
+      run(arguments)
+    assert "\n" not in str(error.value)
+
+  @pytest.mark.parametrize(
+    ("name", "message"),
+    [
+      (
+        "encoder_logistic",
+        "set 'first': baselines: .*encoder_logistic needs --model_d",
+      ),
+      ("vectors_mlp", "set 'first': baselines: .*vectors_mlp needs --vectors_file"),
+    ],
+  )
+  def test_baselines_without_their_input(self, change, run, tmp_path, name, message):
+    with pytest.raises(ValueError, match=message):
+      run(change("tfidf_logistic", name))
+    assert not (tmp_path / "out").exists()
+
+  def test_two_dev_sets(self, change, run):
+    arguments = change(
+      'data_dir = "second"',
+      'data_dir = "second"\ndev_file = "dev.csv"',
+      flags="validation_fraction = 0.25",
+    )
+    message = "set 'second': its dev_file and the flag validation_fraction exclude each"
+    with pytest.raises(ValueError, match=message):
+      run(arguments)
+
+  def test_baselines_that_nothing_is_left_to_score_on(self, write, run, tmp_path):
+    (tmp_path / "second" / "dev.csv").unlink()
+    arguments = write("test = false", "validation_fraction = 0.25")
+    message = "set 'second': baselines: --data_dir=.*/second has no dev set with labels"
+    with pytest.raises(ValueError, match=message):
+      run(arguments)
+
+  def test_rows_that_a_mode_drops_and_another_does_not(self, change, run, tmp_path):
+    arguments = change(
+      'name = "all"',
+      'name = "all"\nflags = {max_seq_length = 8}',
+      flags="drop_longer = true",
+    )
+    message = (
+      r"set 'first': rows differ between 'tiny, head' and 'tiny, all' \(train: 48 and "
+      r"\d\d\), .*: drop_longer counts the pieces of each one's tokenizer"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+      run(arguments)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+  def test_rows_that_baselines_count_with_another_tokenizer(self, write, run, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(tmp_path / "first" / "bert_config.json", other)
+    # Words of two and three pieces.
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "w"]
+    pieces += [f"##{digit}" for digit in range(10)]
+    (other / "vocab.txt").write_text("\n".join(pieces) + "\n")
+    flags = "drop_longer = true"
+    with pytest.raises(ValueError, match="'first': baselines: rows differ between 'ti"):
+      run(write(flags=flags, baseline_flags='model_dir = "other"'))
+
+  def test_each_set_is_read_once(self, write, run, monkeypatch, tmp_path):
+    paths, read_table = [], table_files.read_table
+
+    def read(path):
+      paths.append(os.path.relpath(path, tmp_path))
+      return read_table(path)
+
+    monkeypatch.setattr(table_files, "read_table", read)
+    run([*write(), "--print_commands"])
+    assert sorted(paths) == [
+      f"{one}/{split}.csv"
+      for one in ("first", "second")
+      for split in ("dev", "test", "train")
+    ]
+
   @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -146,11 +249,24 @@ def test_commands_are_printed_and_the_rows_counted(write, run, tmp_path, capsys)
   run([*write(), "--print_commands"])
   lines = capsys.readouterr().out.splitlines()
   assert len(lines) == 2 + 2 * 2 * 2
-  assert all(" -m bert_ja baselines --" in line for line in lines[:2])
+  program = _ROOT / "bert_ja" / "__main__.py"
+  assert all(f"{program} baselines --" in line for line in lines[:2])
   assert "--baselines=majority,tfidf_logistic --tokenizer=google" in lines[0]
   report = (tmp_path / "out" / "report.md").read_text()
   assert "| first  | even  |" in report
-  assert "0 of 12 runs are finished." in report
+  assert "train: 0 of 10 runs are finished." in report
+
+
+def test_baselines_start_from_anywhere_without_an_installation(tmp_path):
+  packages = os.path.dirname(os.path.dirname(absl.__file__))
+  # With -S, an installation that only points to the checkout is not seen.
+  command = [sys.executable, "-S", compare.program_path(), "--help"]
+  environment = {**os.environ, "PYTHONPATH": packages}
+  done = subprocess.run(
+    command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  assert "baselines" in done.stdout
 
 
 def _start(arguments):
@@ -163,6 +279,11 @@ def _start(arguments):
     text=True,
     start_new_session=True,
   )
+
+
+def _rows_of(directory):
+  with open(directory / "report.csv", encoding="utf-8") as reader:
+    return list(csv.DictReader(reader))
 
 
 @pytest.mark.slow
@@ -187,8 +308,11 @@ def test_two_sets_two_modes_two_seeds_killed_and_continued(write, tmp_path):
   assert len(after) == 8
   # The run that was under way may have written its scores just before the kill.
   assert sum(after[path] != when for path, when in before.items()) <= 1
-  with open(out / "report.csv", encoding="utf-8") as reader:
-    rows = list(csv.DictReader(reader))
+  rows = _rows_of(out)
+  process = _start([*write()[:1], f"--output_dir={tmp_path}/unbroken"])
+  log, _ = process.communicate(timeout=1800)
+  assert process.returncode == 0, log
+  assert rows == _rows_of(tmp_path / "unbroken")
   found = [(row["set"], row["model"], row["mode"], row["seed"]) for row in rows]
   assert found == [
     *(
