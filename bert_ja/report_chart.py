@@ -50,7 +50,9 @@ def line_chart(lines: Sequence[report_files.Line]) -> str:
     for number, (line_steps, line_values) in enumerate(finite)
     if len(line_steps)
   ]
-  size = f"{_LEFT + _WIDTH + _RIGHT} {_ABOVE + _HEIGHT + _BELOW}"
+  # Half of the last number stands to the right of the plot.
+  right = max(_RIGHT, _LETTER * len(f"{x_ticks[-1]:,.0f}") / 2)
+  size = f"{_LEFT + _WIDTH + right:.0f} {_ABOVE + _HEIGHT + _BELOW}"
   names = html.escape(", ".join(line.label for line in lines))
   return (
     f'<svg viewBox="0 0 {size}" role="img" aria-label="{names} by step">'

@@ -70,7 +70,8 @@ def texts_below(svg):
 @pytest.mark.parametrize("last", [3, 343, 20_000, 1_000_000, 123_456_789])
 def test_steps_are_whole_numbers_that_do_not_touch(last):
   steps = np.linspace(1, last, 3).astype(int).tolist()
-  found = texts_below(parse(report_files.Line("dev", steps, [1.0, 3.0, 2.0])))
+  svg = parse(report_files.Line("dev", steps, [1.0, 3.0, 2.0]))
+  found = texts_below(svg)
   assert len(found) > 1
   numbers = [int(text.text.replace(",", "")) for text in found]
   assert f"{numbers[-1]:,}" == found[-1].text
@@ -79,6 +80,7 @@ def test_steps_are_whole_numbers_that_do_not_touch(last):
   places = [float(text.get("x")) for text in found]
   # A digit is about 7 units wide.
   assert min(np.diff(places)) > 7 * max(len(text.text) for text in found)
+  assert places[-1] + 7 * len(found[-1].text) / 2 < float(svg.get("viewBox").split()[2])
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -3.0])

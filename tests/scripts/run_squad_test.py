@@ -37,6 +37,7 @@ def outputs(inputs, tmp_path_factory):
   learnt = {"predict_file": f"{inputs}/train.json", "do_eval": True}
   train = {"do_train": True, "train_file": f"{inputs}/train.json"}
   trained = {"vocab_file": None, "bert_config_file": None, "model_dir": f"{root}/long"}
+  predict_alone = {"do_eval": False, "do_predict": True}
   options = dict.fromkeys(("max_seq_length", "doc_stride", "max_query_length"))
   version_2 = {
     "version_2_with_negative": True,
@@ -47,6 +48,8 @@ def outputs(inputs, tmp_path_factory):
     arguments("untrained", **learnt, random_init=True),
     arguments("long", **train, **learnt, num_train_epochs=80, eval_steps=120),
     arguments("again", **trained, **options, **learnt, do_predict=True),
+    arguments("alone", **trained, **options, **learnt),
+    arguments("alone", **trained, **options, **learnt | predict_alone),
     arguments(
       "v2",
       do_train=True,
@@ -119,6 +122,18 @@ class TestTrainedModel:
     assert "Answers are placed by characters" in logs[2]
     for name in ("predictions.json", "evaluation.json"):
       assert load(root, "long", name) == load(root, "again", name)
+
+  def test_answers_of_their_own_leave_no_scores_of_others(self, outputs):
+    root, _ = outputs
+    assert os.path.exists(f"{root}/again/question_scores.tsv")
+    names = os.listdir(f"{root}/alone")
+    assert "predictions.json" in names and "question_scores.tsv" not in names
+    # The last evaluation keeps its results.
+    assert load(root, "alone", "metrics.json") == load(root, "again", "metrics.json")
+    record = load(root, "alone", "flags.json")
+    assert list(record) == ["do_eval", "do_predict"]
+    assert record["do_eval"]["model_directory"] == f"{root}/long"
+    assert list(load(root, "long", "flags.json")) == ["do_train", "do_eval"]
 
 
 class TestVersion2:
