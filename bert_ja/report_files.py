@@ -283,12 +283,8 @@ def count_parameters(directory: str) -> int | None:
   if path is None:
     return None
   shapes = checkpoint.open_checkpoint(path).shapes
-  sizes = (
-    math.prod(shape)
-    for name, shape in shapes.items()
-    if not checkpoint.is_optimizer_state(name)
-  )
-  return sum(sizes)
+  names = [name for name in shapes if not checkpoint.is_optimizer_state(name)]
+  return sum(math.prod(shapes[name]) for name in names)
 
 
 # --- Curves -------------------------------------------------------------------------
