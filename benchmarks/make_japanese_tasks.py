@@ -4,7 +4,8 @@
     --output_dir=tasks
 
 reviews: hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split.
-jsquad: JSQuAD's valid set in two, articles in turn to train.json and dev.json.
+jsquad: JSQuAD's valid set in two, articles in turn to dev.json and train.json, where each
+question keeps the first of its answers: training takes one.
 """
 
 import os
@@ -58,11 +59,15 @@ def make_jsquad(jglue_dir: str, output_dir: str) -> None:
   path = os.path.join(jglue_dir, "jsquad-v1.3", "valid-v1.3.json")
   articles = text_io.read_json(path)["data"]
   text_io.makedirs(output_dir)
-  for first, name in enumerate(("train", "dev")):
+  for first, name in enumerate(("dev", "train")):
     path, half = os.path.join(output_dir, f"{name}.json"), articles[first::2]
+    paragraphs = [part for article in half for part in article["paragraphs"]]
+    questions = [question for part in paragraphs for question in part["qas"]]
+    if name == "train":
+      for question in questions:
+        question["answers"] = question["answers"][:1]
     text_io.write_json(path, {"data": half})
-    count = sum(len(part["qas"]) for article in half for part in article["paragraphs"])
-    print(f"{path}: {len(half)} articles, {count} questions")
+    print(f"{path}: {len(half)} articles, {len(questions)} questions")
 
 
 if __name__ == "__main__":
