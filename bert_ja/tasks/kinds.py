@@ -279,9 +279,11 @@ class Kind:
     return []
 
   def _write_scores(self, directory, results, outputs, examples):
+    reports = self.write_reports(directory, outputs, examples)
+    # Last: where it is, all is there.
     path = os.path.join(directory, "metrics.json")
     text_io.write_json(path, dict(sorted(results.items())))
-    return [path, *self.write_reports(directory, outputs, examples)]
+    return [path, *reports]
 
 
 def row_columns(examples: Sequence[Any]) -> dict[str, list[str]]:
