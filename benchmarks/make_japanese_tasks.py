@@ -3,12 +3,14 @@
   python -m benchmarks.make_japanese_tasks --jrte_dir=jrte --jglue_dir=jglue \
     --output_dir=tasks
 
-reviews: hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split.
+reviews: hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split; train_500.tsv and
+train_1000.tsv are drawn from the train set, the first from the second.
 jsquad: JSQuAD's valid set in two, articles in turn to dev.json and train.json, where each
 question keeps the first of its answers: training takes one.
 """
 
 import os
+import random
 from collections.abc import Sequence
 
 from absl import flags
@@ -20,6 +22,8 @@ from bert_ja.flags import command_line
 FLAGS = flags.FLAGS
 _REVIEW_SETS = ("train", "dev", "test")
 _REVIEW_LABELS = ("1", "-1")
+_REVIEW_PARTS = (500, 1000)
+_SEED = 12345
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
@@ -41,12 +45,15 @@ def main(argv: Sequence[str]) -> None:
 
 
 def make_reviews(jrte_dir: str, output_dir: str) -> None:
-  """Writes train.tsv, dev.tsv and test.tsv with the columns text and label."""
+  """Writes train, dev, test and parts of train, with the columns text and label."""
   tables = {name: [] for name in _REVIEW_SETS}
   for row in table_files.read_tsv(os.path.join(jrte_dir, "pn.tsv")):
     _, label, text, _, name = row
     if label in _REVIEW_LABELS:
       tables[name].append((text, label))
+  drawn = list(tables["train"])
+  random.Random(_SEED).shuffle(drawn)
+  tables |= {f"train_{number}": drawn[:number] for number in _REVIEW_PARTS}
   text_io.makedirs(output_dir)
   for name, rows in tables.items():
     path = os.path.join(output_dir, f"{name}.tsv")
