@@ -72,8 +72,7 @@ class Comparison(comparison_runs.Runs):
       self._plan.script.digits,
     )
     if chart is not None:
-      with text_io.written_whole(self.path("summary.png"), "wb") as writer:
-        writer.write(chart)
+      text_io.write_bytes(self.path("summary.png"), chart)
     logging.info("%s", text_io.read_text(self.path("summary.md")))
 
   def _write_markdown(self, best, values, is_best):

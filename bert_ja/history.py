@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from bert_ja import reporting, text_io
+from bert_ja import learning_curve, reporting, text_io
 from bert_ja.metrics import smaller_is_better
 from bert_ja.run_config import RunConfig
 
@@ -33,9 +33,7 @@ class History:
     self._is_chief = is_chief
     text_io.makedirs(config.model_dir)
     self.rows = [
-      row
-      for row in reporting.read_learning_curve(config.model_dir)
-      if row["step"] <= step
+      row for row in learning_curve.read(config.model_dir) if row["step"] <= step
     ]
     self._waiting = []
     self._writers = {}
@@ -136,7 +134,7 @@ class History:
       return
     for writer in self._writers.values():
       writer.flush()
-    reporting.write_learning_curve(self._config.model_dir, self.rows)
+    learning_curve.write(self._config.model_dir, self.rows)
 
   def close(self) -> None:
     """Adds the last, shorter row and writes."""

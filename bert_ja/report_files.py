@@ -7,7 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bert_ja import model_files, report_rows, reporting, text_io
+from bert_ja import (
+  label_reports,
+  learning_curve,
+  model_files,
+  report_rows,
+  reporting,
+  text_io,
+)
 from bert_ja.flags import run_record
 from bert_ja.tasks import kinds, squad_scores
 
@@ -79,7 +86,7 @@ class Split:
   Attributes:
     name: "dev" or "test".
     scores: by name, without `eval_`.
-    labels: cells of `reporting.LABEL_COLUMNS`, as texts; none without a report.
+    labels: cells of `label_reports.LABEL_COLUMNS`, as texts; none without a report.
     confusion: of one class a row, else None.
     hardest: the rows that were hardest, the worst first.
     num_rows: rows with a known right answer that `hardest` were chosen from.
@@ -152,7 +159,7 @@ def read_run(directory: str, count: int = 20, predict_file: str | None = None) -
     settings=_settings(directory, record),
     config=_read_config(directory, record),
     parameters=_parameters(directory, notes),
-    panels=_panels(reporting.read_learning_curve(directory), headlines),
+    panels=_panels(learning_curve.read(directory), headlines),
     splits=[split for split in splits if split.scores or split.num_rows],
     headlines=headlines,
     notes=notes,
@@ -389,8 +396,8 @@ def _tables(directory):
   for name in ("classification_report.txt", "entity_report.txt"):
     path = os.path.join(directory, name)
     if text_io.exists(path):
-      labels = reporting.read_label_report(path)
+      labels = label_reports.read_label_report(path)
   path = os.path.join(directory, "confusion_matrix.txt")
   if text_io.exists(path):
-    confusion = Confusion(*reporting.read_confusion_matrix(path))
+    confusion = Confusion(*label_reports.read_confusion_matrix(path))
   return labels, confusion

@@ -6,7 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bert_ja import report_chart, report_files, report_rows, report_style, reporting
+from bert_ja import (
+  label_reports,
+  report_chart,
+  report_files,
+  report_rows,
+  report_style,
+  reporting,
+)
 
 _KANA = re.compile("[\u3041-\u30ff]")
 _LONG = 320  # characters of a text after which the rest is folded away
@@ -182,7 +189,7 @@ def _labels(run):
   tables = []
   for split in run.splits:
     if split.labels:
-      head = ["", *reporting.LABEL_COLUMNS[1:]]
+      head = ["", *label_reports.LABEL_COLUMNS[1:]]
       rows = [[_text(cell) for cell in row] for row in split.labels]
       tables.append(f"<h3>{split.name}</h3>{_table(head, rows)}")
   return _side_by_side(tables)

@@ -1,17 +1,13 @@
-"""What a run tells: result files, tables, progress, learning curves, predictions.
+"""What a run tells: numbers and tables as texts, result files, progress.
 
-R rows (examples), C classes. scikit-learn and tqdm are imported where used, so that
-importing this module stays fast.
+R rows (examples), C classes. tqdm is imported where used, so that importing this module
+stays fast.
 """
 
-import csv
-import itertools
 import logging as python_logging
 import math
-import os
 import re
 import resource
-import string
 import sys
 import time
 import unicodedata
@@ -21,19 +17,14 @@ from typing import IO, Any
 import numpy as np
 from absl import logging
 
-from bert_ja import figures, table_files, text_io
+from bert_ja import text_io
 
-_CURVE_COLUMNS = ("step", "epoch", "split")
 _BAR_SECONDS = 0.5  # least time between two readings of the values beside a bar
 _AS_IT_IS = (int, np.integer, str)  # values of `update` that are not rounded
-_SCREEN_COLUMNS = 88
-_MISSING = object()
-# Of classification_report.txt; entity_report.txt has types in place of labels.
-LABEL_COLUMNS = ("label", "precision", "recall", "F1", "support")
 # All that `str.splitlines` and spreadsheet programs take as the end of a cell or line.
 _BREAKS = re.compile("\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
 
-# --- Numbers and tables -------------------------------------------------------------
+# --- Numbers, tables and files ------------------------------------------------------
 
 
 def number_text(value: Any) -> str:
@@ -41,6 +32,8 @@ def number_text(value: Any) -> str:
 
   Integers and truth values are printed plainly (`343`), other values as `str` does.
   """
+  if isinstance(value, str):
+    return value
   array = np.asarray(value)
   if array.ndim:
     raise ValueError(f"expected one number, got an array of shape {list(array.shape)}")
@@ -168,13 +161,70 @@ def read_results(path: str) -> dict[str, int | float]:
   for number, line in enumerate(text_io.read_lines(path), 1):
     name, _, value = line.partition(" = ")
     try:
-      results[name] = _exact_number(value)
+      results[name] = exact_number(value)
     except ValueError:
       raise ValueError(
         f"{path}, line {number}: expected `name = number`, found {line!r}; run the "
         "script again"
       ) from None
   return results
+
+
+def exact_number(text: str) -> int | float:
+  """A number as `repr` writes it.
+
+  Raises:
+    ValueError: the text is none.
+  """
+  try:
+    return int(text)
+  except ValueError:
+    return float(text)
+
+
+def write_columns(path: str, columns: Mapping[str, Sequence[Any]]) -> str:
+  """Writes a TSV file with a header; tabs and line ends in cells become spaces.
+
+  Args:
+    path: the file.
+    columns: cells by column name, R each; numbers are written by `number_text`.
+
+  Returns:
+    The path.
+
+  Raises:
+    ValueError: the columns have different lengths.
+  """
+  lengths = {name: len(cells) for name, cells in columns.items()}
+  if len(set(lengths.values())) > 1:
+    raise ValueError(f"{path}: expected columns of one length, got {lengths}")
+  with text_io.written_whole(path) as writer:
+    _write_cells(writer, columns)
+    for row in zip(*columns.values(), strict=True):
+      _write_cells(writer, map(number_text, row))
+  return path
+
+
+def write_test_results(path: str, probabilities: Iterable[Sequence[float]]) -> int:
+  """Writes the original's `test_results.tsv`: class probabilities, no header, no ids.
+
+  Args:
+    path: the file.
+    probabilities: float [R, C], in the order of the examples; read row by row.
+
+  Returns:
+    R.
+  """
+  count = 0
+  with text_io.written_whole(path) as writer:
+    for row in probabilities:
+      _write_cells(writer, [number_text(np.float32(value)) for value in row])
+      count += 1
+  return count
+
+
+def _write_cells(writer, cells):
+  writer.write("\t".join(_BREAKS.sub(" ", str(cell)) for cell in cells) + "\n")
 
 
 # --- Progress -----------------------------------------------------------------------
@@ -344,333 +394,3 @@ class Progress:
       handler.removeFilter(self._wipe_bar)
     self._bar.close()
     self._bar, self._handlers = None, []
-
-
-# --- Learning curve -----------------------------------------------------------------
-
-
-def write_learning_curve(
-  directory: str,
-  history: Sequence[Mapping[str, Any]],
-  metrics: Sequence[str] | None = None,
-) -> None:
-  """Writes `learning_curve.csv` and, if there is something to draw, its picture.
-
-  Args:
-    directory: an existing directory; files of an earlier call are replaced.
-    history: one dict a measurement: `step`, `epoch`, `split` ("train" or "eval") and
-      any metrics. Columns of the CSV are these three, then `loss`, then the other
-      metrics by name; a missing metric is an empty cell.
-    metrics: which metrics `learning_curve.png` shows to the right of the losses; by
-      default accuracies, F1 and the like.
-  """
-  first = [*_CURVE_COLUMNS, "loss"]
-  names = {name for entry in history for name in entry}
-  columns = first + sorted(names - set(first))
-  with text_io.written_whole(os.path.join(directory, "learning_curve.csv")) as writer:
-    table = csv.writer(writer, lineterminator="\n")
-    table.writerow(columns)
-    for entry in history:
-      table.writerow([_exact_text(entry.get(column)) for column in columns])
-  picture = figures.learning_curve(history, metrics)
-  if picture is not None:
-    _write_bytes(os.path.join(directory, "learning_curve.png"), picture)
-
-
-def read_learning_curve(directory: str) -> list[dict[str, Any]]:
-  """The history that `write_learning_curve` wrote; empty if there is no file yet.
-
-  Numbers come back exactly, as int or float; metrics that were None are left out.
-  """
-  path = os.path.join(directory, "learning_curve.csv")
-  if not text_io.exists(path):
-    return []
-  _, rows = table_files.read_table(path)
-  return [
-    {
-      name: text if name == "split" else _exact_number(text)
-      for name, text in row.items()
-      if text
-    }
-    for _, row in rows
-  ]
-
-
-def _exact_text(value):
-  if value is None or isinstance(value, str):
-    return value
-  # `repr` of a float is the shortest text that reads back as the same float.
-  return repr(np.asarray(value).item())
-
-
-def _exact_number(text):
-  try:
-    return int(text)
-  except ValueError:
-    return float(text)
-
-
-def _write_bytes(path, data):
-  with text_io.written_whole(path, "wb") as writer:
-    writer.write(data)
-
-
-# --- Classification -----------------------------------------------------------------
-
-
-def write_classification_report(
-  directory: str,
-  labels: Sequence[int],
-  predicted: Sequence[int],
-  label_names: Sequence[str],
-) -> None:
-  """Writes `classification_report.txt`, `confusion_matrix.txt`, `confusion_matrix.png`.
-
-  Args:
-    directory: an existing directory.
-    labels: int [R], each in [0, C).
-    predicted: int [R], each in [0, C).
-    label_names: C names.
-
-  Raises:
-    ValueError: no rows, or sizes that do not match.
-  """
-  labels, predicted = np.asarray(labels), np.asarray(predicted)
-  if not labels.size or labels.ndim != 1 or labels.shape != predicted.shape:
-    raise ValueError(
-      "expected as many predictions as labels and at least one, got "
-      f"{list(labels.shape)} labels and {list(predicted.shape)} predictions"
-    )
-  matrix = np.zeros([len(label_names)] * 2, np.int64)  # [C, C]
-  np.add.at(matrix, (labels, predicted), 1)
-  text_io.write_text(
-    os.path.join(directory, "classification_report.txt"),
-    _report_text(labels, predicted, label_names),
-  )
-  text_io.write_text(
-    os.path.join(directory, "confusion_matrix.txt"), _matrix_text(matrix, label_names)
-  )
-  _write_bytes(
-    os.path.join(directory, "confusion_matrix.png"),
-    figures.confusion_matrix(matrix, label_names),
-  )
-
-
-def write_label_report(
-  directory: str,
-  targets: np.ndarray,
-  predicted: np.ndarray,
-  label_names: Sequence[str],
-) -> str:
-  """Writes `classification_report.txt` of rows with any number of labels.
-
-  Args:
-    directory: an existing directory.
-    targets: int [R, C], 1 for each label that a row has, else 0.
-    predicted: the same of predicted labels.
-    label_names: C names.
-
-  Returns:
-    The path.
-  """
-  averages = ("micro", "macro", "weighted")
-  table = _scores_table(targets, predicted, label_names, averages, int(targets.sum()))
-  right = int(np.sum((targets == predicted).all(axis=1)))
-  path = os.path.join(directory, "classification_report.txt")
-  text_io.write_text(
-    path,
-    f"{table}\nall labels of a row right {right / len(targets):.4f} ({right} of "
-    f"{len(targets)})\n",
-  )
-  return path
-
-
-def _scores_table(labels, predicted, label_names, averages, support):
-  from sklearn import metrics as sk
-
-  def scores(average):
-    return sk.precision_recall_fscore_support(
-      labels,
-      predicted,
-      labels=range(len(label_names)),
-      average=average,
-      zero_division=0,
-    )
-
-  rows = list(zip(label_names, *scores(None), strict=True))
-  for average in averages:
-    rows.append((f"({average} average)", *scores(average)[:3], support))
-  return format_table(rows, LABEL_COLUMNS)
-
-
-def _report_text(labels, predicted, label_names):
-  averages = ("macro", "weighted")
-  table = _scores_table(labels, predicted, label_names, averages, len(labels))
-  right = int(np.sum(labels == predicted))
-  return f"{table}\naccuracy {right / len(labels):.4f} ({right} of {len(labels)})\n"
-
-
-def _matrix_text(matrix, label_names):
-  numbers = [str(number) for number in range(len(label_names))]
-  numbered = [f"{number} {name}" for number, name in enumerate(label_names)]
-  rows = [(name, *row) for name, row in zip(numbered, matrix.tolist(), strict=True)]
-  # Long names stay at the rows only, so that a row fits on a screen.
-  for headers in (numbered, numbers):
-    table = format_table(rows, ("true \\ predicted", *headers))
-    if display_width(table.split("\n")[0]) <= _SCREEN_COLUMNS:
-      break
-  return f"Rows are true labels, columns are predicted labels.\n\n{table}"
-
-
-def read_label_report(path: str) -> list[list[str]]:
-  """The first table of `classification_report.txt` or `entity_report.txt`.
-
-  Returns:
-    Cells of `LABEL_COLUMNS` for each label and average, as texts.
-
-  Raises:
-    ValueError: the file is damaged.
-  """
-  # A blank line ends the table: sums, or the table of strict scores, follow.
-  lines = itertools.takewhile(str.strip, text_io.read_lines(path)[1:])
-  return [_name_and_numbers(line, len(LABEL_COLUMNS) - 1, path) for line in lines]
-
-
-def read_confusion_matrix(path: str) -> tuple[list[str], list[list[int]]]:
-  """What `write_classification_report` wrote into `confusion_matrix.txt`.
-
-  Returns:
-    (C names, counts [C][C]); rows are true labels.
-
-  Raises:
-    ValueError: the file is damaged.
-  """
-  lines = text_io.read_lines(path)[3:]  # the title, a blank line, names
-  rows = [_name_and_numbers(line, len(lines), path) for line in lines]
-  # Names are numbered.
-  names = [name.partition(" ")[2] for name, *_ in rows]
-  return names, [[*map(int, counts)] for _, *counts in rows]
-
-
-def _name_and_numbers(line, count, path):
-  """Cells of a line: a name, which may hold spaces, and the numbers behind it."""
-  cells = line.rsplit(None, count)
-  if len(cells) == count:
-    cells = ["", *cells]  # a name of no letters
-  _, *numbers = cells or [""]
-  if len(numbers) != count or not all(
-    re.fullmatch(r"[\d.]+|nan", number) for number in numbers
-  ):
-    raise ValueError(
-      f"{path}: expected a name and {count} numbers, found {line!r}; run the script "
-      "again"
-    )
-  return cells
-
-
-# --- Predictions --------------------------------------------------------------------
-
-
-def write_predictions(
-  path: str,
-  ids: Iterable[Any],
-  texts: Iterable[Sequence[str]],
-  labels: Iterable[int | None] | None,
-  probabilities: Iterable[Sequence[float]],
-  label_names: Sequence[str],
-) -> int:
-  """Writes what was predicted beside its text, as a TSV file with a header.
-
-  Columns: `id`; `text`, or `text_a`, `text_b`, ... for pairs and more; `label` if
-  `labels` are given; `predicted`; `probability_<label>` for each class. Tabs and line
-  ends in cells become spaces. Rows are written as they come, so generators of any
-  length do; the file appears when all are written.
-
-  Args:
-    path: the file.
-    ids: [R].
-    texts: [R] tuples, all of the same length.
-    labels: int [R], None where one row's label is unknown; None if all are.
-    probabilities: float [R, C].
-    label_names: C names.
-
-  Returns:
-    R.
-
-  Raises:
-    ValueError: the columns have different lengths.
-  """
-  columns = [ids, texts, probabilities] + ([] if labels is None else [labels])
-  count = 0
-  with text_io.written_whole(path) as writer:
-    for row in itertools.zip_longest(*columns, fillvalue=_MISSING):
-      if any(cell is _MISSING for cell in row):
-        raise ValueError(
-          f"{path}: expected as many ids, texts, labels and probabilities; one of them "
-          f"ends after {count} rows"
-        )
-      row_id, row_texts, row_probabilities, *label = row
-      if not count:
-        header = _prediction_header(len(row_texts), labels is not None, label_names)
-        _write_cells(writer, header)
-      names = ["" if k is None else label_names[k] for k in label]
-      names.append(label_names[int(np.argmax(row_probabilities))])
-      numbers = [number_text(np.float32(value)) for value in row_probabilities]
-      _write_cells(writer, [row_id, *row_texts, *names, *numbers])
-      count += 1
-    if not count:
-      _write_cells(writer, _prediction_header(1, labels is not None, label_names))
-  return count
-
-
-def write_columns(path: str, columns: Mapping[str, Sequence[Any]]) -> str:
-  """Writes a TSV file with a header; tabs and line ends in cells become spaces.
-
-  Args:
-    path: the file.
-    columns: cells by column name, R each; numbers are written by `number_text`.
-
-  Returns:
-    The path.
-
-  Raises:
-    ValueError: the columns have different lengths.
-  """
-  lengths = {name: len(cells) for name, cells in columns.items()}
-  if len(set(lengths.values())) > 1:
-    raise ValueError(f"{path}: expected columns of one length, got {lengths}")
-  with text_io.written_whole(path) as writer:
-    _write_cells(writer, columns)
-    for row in zip(*columns.values(), strict=True):
-      _write_cells(writer, map(number_text, row))
-  return path
-
-
-def write_test_results(path: str, probabilities: Iterable[Sequence[float]]) -> int:
-  """Writes the original's `test_results.tsv`: class probabilities, no header, no ids.
-
-  Args:
-    path: the file.
-    probabilities: float [R, C], in the order of the examples; read row by row.
-
-  Returns:
-    R.
-  """
-  count = 0
-  with text_io.written_whole(path) as writer:
-    for row in probabilities:
-      _write_cells(writer, [number_text(np.float32(value)) for value in row])
-      count += 1
-  return count
-
-
-def _prediction_header(num_texts, has_labels, label_names):
-  letters = string.ascii_lowercase
-  texts = ["text"] if num_texts == 1 else [f"text_{k}" for k in letters[:num_texts]]
-  label = ["label"] if has_labels else []
-  classes = [f"probability_{name}" for name in label_names]
-  return ["id", *texts, *label, "predicted", *classes]
-
-
-def _write_cells(writer, cells):
-  writer.write("\t".join(_BREAKS.sub(" ", str(cell)) for cell in cells) + "\n")

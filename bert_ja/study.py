@@ -8,7 +8,8 @@ from absl import logging
 from bert_ja import (
   comparison_runs,
   figures,
-  reporting,
+  label_reports,
+  learning_curve,
   run_state,
   study_figures,
   study_report,
@@ -142,8 +143,7 @@ class Study(comparison_runs.Runs):
     }
     for name, picture in pictures.items():
       if picture is not None:
-        with text_io.written_whole(self.path(name), "wb") as writer:
-          writer.write(picture)
+        text_io.write_bytes(self.path(name), picture)
     logging.info("%s", text_io.read_text(self._write(report)))
 
   def _chart(self, report):
@@ -165,7 +165,7 @@ class Study(comparison_runs.Runs):
         (one.name, names[trial.model.name], rows)
         for trial in self.trials
         if trial.model.name in names
-        and (rows := reporting.read_learning_curve(trial.run.directory))
+        and (rows := learning_curve.read(trial.run.directory))
       ]
     metric = self._columns[0]
     return study_figures.learning_curves(
@@ -181,7 +181,7 @@ def predicts_one_class(path: str) -> bool:
   """Whether all predictions of a confusion matrix are of one class.
 
   Args:
-    path: of `confusion_matrix.txt`, see `reporting.write_classification_report`; False
+    path: of `confusion_matrix.txt`, see `label_reports.write_classification_report`; False
       where there is none.
 
   Raises:
@@ -189,5 +189,5 @@ def predicts_one_class(path: str) -> bool:
   """
   if not os.path.exists(path):
     return False
-  _, counts = reporting.read_confusion_matrix(path)
+  _, counts = label_reports.read_confusion_matrix(path)
   return sum(map(any, zip(*counts, strict=True))) == 1

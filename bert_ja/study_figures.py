@@ -23,7 +23,7 @@ def learning_curves(
   logarithmic where some trainings are many times as long as others.
 
   Args:
-    curves: (set, name, history) of each run; see `reporting.write_learning_curve`.
+    curves: (set, name, history) of each run; see `learning_curve.write`.
     metrics: title -> (split, metric) of each row of panels; a row without a point is
       left out.
 

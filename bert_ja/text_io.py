@@ -253,6 +253,11 @@ def write_text(path: str, text: str) -> None:
     writer.write(text)
 
 
+def write_bytes(path: str, data: bytes) -> None:
+  with written_whole(path, "wb") as writer:
+    writer.write(data)
+
+
 def read_json(path: str) -> Any:
   """One JSON value.
 

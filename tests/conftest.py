@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from absl import logging
+from absl import flags, logging
 
 from tests import published_models
 
@@ -70,6 +70,20 @@ def vocab_file(tmp_path):
     return str(path)
 
   return write
+
+
+@pytest.fixture
+def parse_flags(monkeypatch):
+  """Function: program, arguments -> those that are no flags; its FLAGS have the rest."""
+
+  def parse(program, *arguments):
+    values = flags.FlagValues()
+    program.define_flags(values)
+    rest = values([program.__name__, *map(str, arguments)])
+    monkeypatch.setattr(program, "FLAGS", values)
+    return rest
+
+  return parse
 
 
 @pytest.fixture

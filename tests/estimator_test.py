@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_ja import checkpoint, estimator, reporting
+from bert_ja import checkpoint, estimator, learning_curve
 from bert_ja.data import input_pipeline
 from bert_ja.run_config import ModelSpec, RunConfig
 from tests import training_process
@@ -165,7 +165,7 @@ class TestTrain:
     if stop_at:
       make(tmp_path, **config).train(input_fn(True), stop_at)
     make(tmp_path, **config).train(input_fn(True), STEPS, input_fn(False))
-    rows = reporting.read_learning_curve(str(tmp_path))
+    rows = learning_curve.read(str(tmp_path))
     steps = [row["step"] for row in rows if row["split"] == "eval"]
     assert steps == [step for step in (2, 5, 6) if step > (stop_at or 0)]
 

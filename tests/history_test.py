@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from absl import logging
 
-from bert_ja import figures, history, reporting
+from bert_ja import figures, history, learning_curve
 from bert_ja.run_config import RunConfig
 
 EPOCH = 40  # steps
@@ -225,7 +225,7 @@ class TestContinuedRun:
     second = make(step=10)
     evaluate(second, 0.9, start=10)
     second.close()
-    rows = reporting.read_learning_curve(str(tmp_path / "out"))
+    rows = learning_curve.read(str(tmp_path / "out"))
     assert [(row["step"], row["eval_accuracy"]) for row in rows] == [
       (10, 0.5),
       (20, 0.9),
@@ -237,10 +237,10 @@ class TestFiles:
     run = make()
     train(run, 0, (60, 1.0))
     run.write()
-    assert reporting.read_learning_curve(str(tmp_path / "out")) == []
+    assert learning_curve.read(str(tmp_path / "out")) == []
     train(run, 60, (40, 1.0))
     run.write()
-    (row,) = reporting.read_learning_curve(str(tmp_path / "out"))
+    (row,) = learning_curve.read(str(tmp_path / "out"))
     assert (row["step"], row["loss"]) == (100, 50.5)
 
   def test_event_files_hold_the_rows(self, make, tmp_path):

@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 from absl import flags
 
-from bert_ja import checkpoint, entity_scores, report_files, reporting, text_io
+from bert_ja import (
+  checkpoint,
+  entity_scores,
+  label_reports,
+  learning_curve,
+  report_files,
+  reporting,
+  text_io,
+)
 from bert_ja.flags import run_record
 from bert_ja.tasks import kinds
+from tests import prediction_tables
 
 LABELS = ["海 と 山", "川"]
 TRUE, PREDICTED = [0, 0, 0, 1], [0, 1, 1, 1]
@@ -25,10 +34,10 @@ def write_flags(directory, *acts, facts=None, **values):
   run_record.write(str(directory), acts, flag_values, facts)
 
 
-def write_predictions(path):
+def write_predictions(directory):
   probabilities = np.where(np.eye(2)[PREDICTED] > 0, 0.75, 0.25)
   texts = [(f"文{n}",) for n in range(4)]
-  reporting.write_predictions(path, "abcd", texts, TRUE, probabilities, LABELS)
+  prediction_tables.write_classes(directory, "abcd", texts, TRUE, probabilities, LABELS)
 
 
 @pytest.fixture
@@ -44,16 +53,16 @@ def trained(tmp_path):
   scores = {"eval_accuracy": 0.5, "eval_loss": 1.5, "loss": 1.25, "global_step": 30}
   text_io.write_json(str(directory / "metrics.json"), scores)
   text_io.write_json(str(directory / "test" / "metrics.json"), {"accuracy": 0.25})
-  reporting.write_classification_report(str(directory), TRUE, PREDICTED, LABELS)
-  write_predictions(str(directory / "eval" / "predictions.tsv"))
-  write_predictions(str(directory / "predictions.tsv"))
+  label_reports.write_classification_report(str(directory), TRUE, PREDICTED, LABELS)
+  write_predictions(directory / "eval")
+  write_predictions(directory)
   history = [
     {"step": 10, "epoch": 1.0, "split": "train", "loss": 0.9, "learning_rate": 1e-4},
     {"step": 10, "epoch": 1.0, "split": "eval", "eval_loss": 0.8, "eval_accuracy": 0.5},
     {"step": 20, "epoch": 2.0, "split": "train", "loss": 0.5, "learning_rate": 5e-5},
     {"step": 20, "epoch": 2.0, "split": "eval", "eval_loss": 0.7, "eval_accuracy": 0.6},
   ]
-  reporting.write_learning_curve(str(directory), history)
+  learning_curve.write(str(directory), history)
   write_flags(directory, "do_train", "do_eval", best_metric="eval_loss")
   return directory
 
@@ -174,7 +183,7 @@ class TestClassifier:
   def test_results_elsewhere_take_the_task_of_their_model(self, trained, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    write_predictions(str(other / "predictions.tsv"))
+    write_predictions(other)
     write_flags(other, "do_predict", model_dir=str(trained))
     run = report_files.read_run(str(other))
     assert (run.kind, run.config) == ("one class for a text", {"hidden_size": 8})
@@ -210,7 +219,7 @@ class TestCurves:
       for step in (10, 20)
       for split, values in rows.items()
     ]
-    reporting.write_learning_curve(str(directory), history)
+    learning_curve.write(str(directory), history)
     text_io.write_json(str(directory / "metrics.json"), {"loss": 1.0})
     write_flags(directory, "do_train", best_metric=best_metric)
     panels = report_files.read_run(str(directory)).panels

@@ -7,6 +7,7 @@ import pytest
 
 from bert_ja import report_rows, reporting
 from bert_ja.data import tagged_files, word_features
+from tests import prediction_tables
 
 NAMES = ["海", "山", "川"]
 PROBABILITIES = np.array(
@@ -19,14 +20,18 @@ def path(tmp_path):
   return str(tmp_path / "predictions.tsv")
 
 
-def write_classes(path, labels):
+def write_classes(directory, labels):
   texts = [(f"本文{n}",) for n in range(4)]
-  reporting.write_predictions(path, "abcd", texts, labels, PROBABILITIES, NAMES)
+  prediction_tables.write_classes(
+    directory, "abcd", texts, labels, PROBABILITIES, NAMES
+  )
 
 
 class TestClasses:
-  def test_the_right_label_with_the_smallest_probability_comes_first(self, path):
-    write_classes(path, [0, 2, 1, 2])
+  def test_the_right_label_with_the_smallest_probability_comes_first(
+    self, tmp_path, path
+  ):
+    write_classes(tmp_path, [0, 2, 1, 2])
     rows, count = report_rows.hardest(path, 3, {})
     assert count == 4
     # Their probabilities: 0.7, 0.3, 0.2, 0.5.
@@ -40,32 +45,32 @@ class TestClasses:
       [("山", pytest.approx(0.2), True), ("海", pytest.approx(0.5), False)],
     )
 
-  def test_a_right_answer_has_one_probability(self, path):
-    write_classes(path, [0, 1, 0, 2])
+  def test_a_right_answer_has_one_probability(self, tmp_path, path):
+    write_classes(tmp_path, [0, 1, 0, 2])
     rows, _ = report_rows.hardest(path, 1, {})
     assert rows[0].is_right
     assert len(rows[0].probabilities) == 1
 
-  def test_rows_without_a_label_do_not_count(self, path):
-    write_classes(path, [None, 2, None, 2])
+  def test_rows_without_a_label_do_not_count(self, tmp_path, path):
+    write_classes(tmp_path, [None, 2, None, 2])
     rows, count = report_rows.hardest(path, 9, {})
     assert ([row.id for row in rows], count) == (["b", "d"], 2)
 
   @pytest.mark.parametrize("labels", [None, [None] * 4])
-  def test_without_labels_there_are_none(self, path, labels):
-    write_classes(path, labels)
+  def test_without_labels_there_are_none(self, tmp_path, path, labels):
+    write_classes(tmp_path, labels)
     assert report_rows.hardest(path, 9, {}) == ([], 0)
 
-  def test_both_texts_of_pairs_are_kept(self, path):
-    reporting.write_predictions(
-      path, ["x"], [("前", "後")], [1], PROBABILITIES[:1], NAMES
+  def test_both_texts_of_pairs_are_kept(self, tmp_path, path):
+    prediction_tables.write_classes(
+      tmp_path, ["x"], [("前", "後")], [1], PROBABILITIES[:1], NAMES
     )
     rows, _ = report_rows.hardest(path, 9, {})
     assert rows[0].texts == ["前", "後"]
 
-  def test_quotes_stay(self, path):
-    reporting.write_predictions(
-      path, ["x"], [('"引用"',)], [1], PROBABILITIES[:1], NAMES
+  def test_quotes_stay(self, tmp_path, path):
+    prediction_tables.write_classes(
+      tmp_path, ["x"], [('"引用"',)], [1], PROBABILITIES[:1], NAMES
     )
     rows, _ = report_rows.hardest(path, 9, {})
     assert rows[0].texts == ['"引用"']

@@ -6,7 +6,6 @@ import math
 import re
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -15,8 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_ja import reporting
-
-PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 class Terminal(io.StringIO):
@@ -309,172 +306,6 @@ class TestProgressOnATerminal:
     assert re.search(r"\r *\r$", seen[0])
 
 
-HISTORY = [
-  {
-    "step": 10,
-    "epoch": 0.1,
-    "split": "train",
-    "loss": 0.1 + 0.2,
-    "learning_rate": 1e-5,
-  },
-  {"step": 20, "epoch": 0.2, "split": "train", "loss": 0.25, "learning_rate": 0.0},
-  {"step": 20, "epoch": 0.2, "split": "eval", "loss": math.inf, "eval_accuracy": 0.75},
-  {"step": 30, "epoch": 0.3, "split": "eval", "loss": 0.125, "eval_accuracy": 1.0},
-]
-
-
-class TestLearningCurve:
-  def test_csv_has_stable_columns_and_exact_numbers(self, tmp_path):
-    reporting.write_learning_curve(str(tmp_path), HISTORY)
-    lines = (tmp_path / "learning_curve.csv").read_text().splitlines()
-    assert lines[0] == "step,epoch,split,loss,eval_accuracy,learning_rate"
-    assert lines[1] == "10,0.1,train,0.30000000000000004,,1e-05"
-    assert lines[3] == "20,0.2,eval,inf,0.75,"
-
-  def test_reading_gives_back_the_history(self, tmp_path):
-    reporting.write_learning_curve(str(tmp_path), HISTORY)
-    assert reporting.read_learning_curve(str(tmp_path)) == HISTORY
-
-  @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=4))
-  @settings(max_examples=20, deadline=None)
-  def test_any_float_comes_back(self, tmp_path_factory, values):
-    directory = str(tmp_path_factory.mktemp("curve"))
-    history = [
-      {"step": k, "epoch": 1, "split": "train", "learning_rate": value}
-      for k, value in enumerate(values)
-    ]
-    reporting.write_learning_curve(directory, history)
-    assert reporting.read_learning_curve(directory) == history
-
-  def test_numpy_numbers_come_back_as_equal_python_numbers(self, tmp_path):
-    entry = {"step": np.int64(3), "epoch": 1.0, "split": "eval", "f1": np.float32(0.1)}
-    reporting.write_learning_curve(str(tmp_path), [entry])
-    (back,) = reporting.read_learning_curve(str(tmp_path))
-    assert back == entry
-    assert (type(back["step"]), type(back["f1"])) == (int, float)
-
-  def test_no_file_is_an_empty_history(self, tmp_path):
-    assert reporting.read_learning_curve(str(tmp_path)) == []
-
-  @pytest.mark.parametrize("points", [1, 4])
-  def test_picture_is_drawn_without_warnings(self, tmp_path, points):
-    with warnings.catch_warnings():
-      warnings.simplefilter("error")
-      reporting.write_learning_curve(str(tmp_path), HISTORY[:points])
-    data = (tmp_path / "learning_curve.png").read_bytes()
-    assert data.startswith(PNG_START)
-
-  @pytest.mark.parametrize(
-    "history", [[], [{"step": 1, "epoch": 0.1, "split": "train", "loss": math.nan}]]
-  )
-  def test_nothing_to_draw_gives_no_picture(self, tmp_path, history):
-    reporting.write_learning_curve(str(tmp_path), history)
-    assert [path.name for path in tmp_path.iterdir()] == ["learning_curve.csv"]
-
-
-class TestWriteClassificationReport:
-  LABELS, PREDICTED = [0, 0, 0, 1, 1], [0, 0, 1, 1, 1]
-
-  def test_report_has_each_class_and_the_averages(self, tmp_path):
-    reporting.write_classification_report(
-      str(tmp_path), self.LABELS, self.PREDICTED, ["否定", "positive"]
-    )
-    # Class 0: precision 1, recall 2/3; class 1: precision 2/3, recall 1.
-    assert (tmp_path / "classification_report.txt").read_text() == (
-      "label               precision  recall      F1  support\n"
-      "否定                   1.0000  0.6667  0.8000        3\n"
-      "positive               0.6667  1.0000  0.8000        2\n"
-      "(macro average)        0.8333  0.8333  0.8000        5\n"
-      "(weighted average)     0.8667  0.8000  0.8000        5\n"
-      "\n"
-      "accuracy 0.8000 (4 of 5)\n"
-    )
-
-  def test_matrix_rows_are_true_labels(self, tmp_path):
-    reporting.write_classification_report(
-      str(tmp_path), self.LABELS, self.PREDICTED, ["否定", "positive"]
-    )
-    assert (tmp_path / "confusion_matrix.txt").read_text() == (
-      "Rows are true labels, columns are predicted labels.\n"
-      "\n"
-      "true \\ predicted  0 否定  1 positive\n"
-      "0 否定                 2           1\n"
-      "1 positive             0           2\n"
-    )
-
-  def test_many_long_names_leave_numbers_above_the_columns(self, tmp_path):
-    names = [f"カテゴリー{k}番" for k in range(9)]
-    reporting.write_classification_report(str(tmp_path), range(9), range(9), names)
-    lines = (tmp_path / "confusion_matrix.txt").read_text().splitlines()
-    assert lines[2].split() == ["true", "\\", "predicted", *"012345678"]
-    assert lines[3].split() == ["0", names[0], "1", *"00000000"]
-
-  @pytest.mark.parametrize(
-    "names", [["no", "yes"], ["否定", "肯定"], list("abcdefgh") * 3]
-  )
-  def test_picture_is_drawn_without_warnings(self, tmp_path, names, caplog):
-    with warnings.catch_warnings():
-      warnings.simplefilter("error")
-      reporting.write_classification_report(
-        str(tmp_path), self.LABELS, self.PREDICTED, names
-      )
-    data = (tmp_path / "confusion_matrix.png").read_bytes()
-    assert data.startswith(PNG_START)
-    assert not [r for r in caplog.records if r.levelno >= python_logging.WARNING]
-
-  def test_pyplot_stays_unloaded(self, tmp_path):
-    code = (
-      "import sys; from bert_ja import reporting; "
-      f"reporting.write_classification_report({str(tmp_path)!r}, [0], [1], 'ab'); "
-      "assert 'matplotlib.pyplot' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-  @pytest.mark.parametrize("predicted", [[], [0, 1]])
-  def test_other_number_of_predictions_is_an_error(self, tmp_path, predicted):
-    with pytest.raises(ValueError, match="as many predictions as labels"):
-      reporting.write_classification_report(
-        str(tmp_path), predicted[:1], predicted, ["a", "b"]
-      )
-
-
-class TestReadReports:
-  # Names with spaces, numbers, nothing, and what other files end lines with.
-  NAMES = ["海 と 山", "3 年 5", "", "上\u2028下\nと\t横"]
-  READ = ["海 と 山", "3 年 5", "", "上 下 と 横"]
-
-  @pytest.fixture
-  def directory(self, tmp_path):
-    reporting.write_classification_report(
-      str(tmp_path), [0, 0, 1, 3, 3], [0, 1, 1, 3, 0], self.NAMES
-    )
-    return tmp_path
-
-  def test_a_matrix_reads_back(self, directory):
-    names, counts = reporting.read_confusion_matrix(
-      str(directory / "confusion_matrix.txt")
-    )
-    assert names == self.READ
-    assert counts == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
-
-  def test_a_report_reads_back(self, directory):
-    path = str(directory / "classification_report.txt")
-    rows = reporting.read_label_report(path)
-    averages = ["(macro average)", "(weighted average)"]
-    assert [row[0] for row in rows] == [*self.READ, *averages]
-    # Of the second label: precision 1 / 2, recall 1 / 1.
-    assert rows[1][1:] == ["0.5000", "1.0000", "0.6667", "1"]
-
-  @pytest.mark.parametrize("line", ["cut off 1", "海 1 x 2 3 4", ""])
-  def test_a_damaged_matrix(self, directory, line):
-    path = directory / "confusion_matrix.txt"
-    lines = path.read_text(encoding="utf-8").split("\n")
-    lines[3] = line
-    path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(ValueError, match="matrix.txt: expected a name and 4 numbers"):
-      reporting.read_confusion_matrix(str(path))
-
-
 class TestReadResults:
   def test_numbers_read_back(self, tmp_path):
     path = str(tmp_path / "eval_results.txt")
@@ -491,90 +322,24 @@ class TestReadResults:
       reporting.read_results(str(path))
 
 
-class TestWriteLabelReport:
-  def test_each_label_and_the_averages(self, tmp_path):
-    targets = np.array([[1, 0], [1, 1], [0, 0]])
-    predicted = np.array([[1, 0], [1, 0], [1, 0]])
-    path = reporting.write_label_report(str(tmp_path), targets, predicted, ["a", "b"])
-    with open(path) as reader:
-      rows = [line.split() for line in reader]
-    assert rows[1] == ["a", "0.6667", "1.0000", "0.8000", "2"]
-    assert rows[2] == ["b", "0.0000", "0.0000", "0.0000", "1"]
-    assert rows[3] == ["(micro", "average)", "0.6667", "0.6667", "0.6667", "3"]
-    assert " ".join(rows[-1]) == "all labels of a row right 0.3333 (1 of 3)"
-
-
 class TestWriteColumns:
   def test_numbers_are_as_short_as_float32_lets_them(self, tmp_path):
     path = tmp_path / "table.tsv"
-    columns = {"id": ["a", "b\tc"], "score": np.array([0.1, 2.5], np.float32)}
+    columns = {"id": ["a", "b"], "score": np.array([0.1, 2.5], np.float32)}
     reporting.write_columns(str(path), columns)
-    assert path.read_text() == "id\tscore\na\t0.1\nb c\t2.5\n"
+    assert path.read_text() == "id\tscore\na\t0.1\nb\t2.5\n"
+
+  def test_breaks_in_a_cell_become_spaces(self, tmp_path):
+    path = tmp_path / "table.tsv"
+    cells = ["a\tb\r\nc\x0bd\u2028e", "f\n"]
+    reporting.write_columns(str(path), {"text": cells})
+    assert path.read_bytes().decode() == "text\na b c d e\nf \n"
 
   def test_columns_of_different_lengths_are_an_error(self, tmp_path):
     path = tmp_path / "table.tsv"
     with pytest.raises(ValueError, match=r"columns of one length, got .*'b': 1"):
       reporting.write_columns(str(path), {"a": [1, 2], "b": [1]})
     assert not path.exists()
-
-
-class TestWritePredictions:
-  PROBABILITIES = np.array([[0.25, 0.75], [0.9, 0.1]], np.float32)
-
-  def write(self, tmp_path, texts, labels, probabilities=PROBABILITIES):
-    path = tmp_path / "predictions.tsv"
-    count = reporting.write_predictions(
-      str(path), ["test-0", "test-1"], texts, labels, probabilities, ["neg", "pos"]
-    )
-    assert count == 2
-    return path.read_bytes().decode()
-
-  def test_one_text_with_labels(self, tmp_path):
-    assert self.write(tmp_path, [("良い",), ("悪い",)], [1, 1]) == (
-      "id\ttext\tlabel\tpredicted\tprobability_neg\tprobability_pos\n"
-      "test-0\t良い\tpos\tpos\t0.25\t0.75\n"
-      "test-1\t悪い\tpos\tneg\t0.9\t0.1\n"
-    )
-
-  def test_pairs_without_labels(self, tmp_path):
-    assert self.write(tmp_path, [("a", "b"), ("c", "d")], None) == (
-      "id\ttext_a\ttext_b\tpredicted\tprobability_neg\tprobability_pos\n"
-      "test-0\ta\tb\tpos\t0.25\t0.75\n"
-      "test-1\tc\td\tneg\t0.9\t0.1\n"
-    )
-
-  def test_an_unknown_label_is_an_empty_cell(self, tmp_path):
-    text = self.write(tmp_path, [("a",), ("b",)], [None, 0])
-    assert text.split("\n")[1].split("\t")[:4] == ["test-0", "a", "", "pos"]
-
-  def test_breaks_in_a_cell_become_spaces(self, tmp_path):
-    text = self.write(tmp_path, [("a\tb\r\nc\x0bd\u2028e",), ("f\n",)], None)
-    assert text.splitlines()[1].split("\t")[1] == "a b c d e"
-    assert text.splitlines()[2].split("\t")[1] == "f "
-
-  def test_reads_generators_row_by_row(self, tmp_path):
-    taken = []
-
-    def rows():
-      for row in self.PROBABILITIES:
-        taken.append(len(list(tmp_path.glob("predictions.tsv.tmp*"))))
-        yield row
-
-    self.write(tmp_path, iter([("a",), ("b",)]), None, rows())
-    assert len(taken) == 2
-
-  @pytest.mark.parametrize("texts", [[("a",)], [("a",)] * 3])
-  def test_other_length_is_an_error_and_leaves_no_file(self, tmp_path, texts):
-    with pytest.raises(ValueError, match="as many ids, texts, labels and probab"):
-      self.write(tmp_path, texts, [0, 1])
-    assert not list(tmp_path.iterdir())
-
-  def test_no_rows_leave_a_header(self, tmp_path):
-    path = tmp_path / "predictions.tsv"
-    assert reporting.write_predictions(str(path), [], [], [], [], ["a", "b"]) == 0
-    assert path.read_text() == (
-      "id\ttext\tlabel\tpredicted\tprobability_a\tprobability_b\n"
-    )
 
 
 class TestWriteTestResults:
@@ -592,7 +357,7 @@ class TestWriteTestResults:
 
 def test_import_loads_no_heavy_package():
   code = (
-    "import sys, bert_ja.reporting; "
+    "import sys, bert_ja.label_reports, bert_ja.learning_curve, bert_ja.reporting; "
     "assert not {'tensorflow', 'sklearn', 'matplotlib', 'tqdm'} & set(sys.modules)"
   )
   subprocess.run([sys.executable, "-c", code], check=True)

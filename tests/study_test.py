@@ -8,7 +8,14 @@ import sys
 
 import pytest
 
-from bert_ja import reporting, run_queue, run_state, study, study_file
+from bert_ja import (
+  label_reports,
+  learning_curve,
+  run_queue,
+  run_state,
+  study,
+  study_file,
+)
 from bert_ja.study_data import Counts
 from tests import fake_script
 
@@ -192,7 +199,7 @@ class TestRun:
     work.run()
     history = [{"step": 1, "epoch": 1.0, "split": "train", "loss": 2.0}]
     for name in NAMES[:3]:
-      reporting.write_learning_curve(str(work.directory / "runs" / name), history)
+      learning_curve.write(str(work.directory / "runs" / name), history)
     work.run()
     data = (work.directory / "learning_curves.png").read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
@@ -241,7 +248,7 @@ class TestBaselines:
 class TestOneClass:
   def write(self, directory, predicted, names=("a b", "1 2")):
     os.makedirs(directory, exist_ok=True)
-    reporting.write_classification_report(directory, [0, 1, 1], predicted, names)
+    label_reports.write_classification_report(directory, [0, 1, 1], predicted, names)
     return os.path.join(directory, "confusion_matrix.txt")
 
   @pytest.mark.parametrize(

@@ -232,8 +232,7 @@ def train_sentence_pieces(
       len(sentences),
       vocabularies.SENTENCE_PIECE_MAX_BYTES,
     )
-  with text_io.written_whole(model_file, "wb") as writer:
-    writer.write(model)
+  text_io.write_bytes(model_file, model)
   text_io.write_text(vocab_file, vocabularies.sentence_piece_table(model))
   settings = {"do_lower_case": lower}
   return front_ends.create(_KIKUTA, vocab_file, model_file, settings), sentences

@@ -297,3 +297,11 @@ def row_columns(examples: Sequence[Any]) -> dict[str, list[str]]:
     columns["text_a"] = columns.pop("text")
     columns["text_b"] = [example.text_b or "" for example in examples]
   return columns
+
+
+def probability_columns(
+  label_list: Sequence[str], probabilities: np.ndarray
+) -> dict[str, np.ndarray]:
+  """How one of classes ends: `probability_<label>` [R] each, of probabilities [R, C]."""
+  names = [f"probability_{name}" for name in label_list]
+  return dict(zip(names, probabilities.T, strict=True))

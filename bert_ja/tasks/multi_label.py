@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from bert_ja import metrics, reporting, text_io
+from bert_ja import label_reports, metrics, reporting, text_io
 from bert_ja.data import labels
 from bert_ja.tasks import kinds, registry, table
 
@@ -149,10 +149,7 @@ class MultiLabel(kinds.Kind):
     columns["predicted"] = [
       self.label_separator.join(names[there]) for there in self._predicted(outputs)
     ]
-    probabilities = outputs["probabilities"].T
-    columns |= {
-      f"probability_{n}": p for n, p in zip(names, probabilities, strict=True)
-    }
+    columns |= kinds.probability_columns(names, outputs["probabilities"])
     return [
       reporting.write_columns(os.path.join(directory, "predictions.tsv"), columns)
     ]
@@ -166,7 +163,9 @@ class MultiLabel(kinds.Kind):
     """Precision, recall and F1 of each label."""
     targets = outputs["label_ids"].astype(int)
     predicted = self._predicted(outputs).astype(int)
-    path = reporting.write_label_report(directory, targets, predicted, self.label_list)
+    path = label_reports.write_label_report(
+      directory, targets, predicted, self.label_list
+    )
     logging.info("%s", text_io.read_text(path))
     return [path]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from bert_ja import metrics, reporting, text_io
+from bert_ja import label_reports, metrics, reporting, text_io
 from bert_ja.data import context_features
 from bert_ja.tasks import kinds
 
@@ -63,20 +63,19 @@ class Sentence(kinds.Kind):
     outputs: Mapping[str, np.ndarray],
     labels_known: bool,
   ) -> list[str]:
-    """predictions.tsv: as `reporting.write_predictions` has it."""
-    ids = {label: index for index, label in enumerate(self.label_list)}
-    labels = [ids.get(example.label) for example in examples] if labels_known else None
+    """predictions.tsv: id, texts, label where known, predicted, and probabilities."""
+    probabilities = outputs["probabilities"]
     columns = kinds.row_columns(examples)
-    path = os.path.join(directory, "predictions.tsv")
-    reporting.write_predictions(
-      path,
-      columns.pop("id"),
-      zip(*columns.values(), strict=True),
-      labels,
-      outputs["probabilities"],
-      self.label_list,
-    )
-    return [path]
+    if labels_known:
+      columns["label"] = [
+        example.label if example.label in self.label_list else ""
+        for example in examples
+      ]
+    columns["predicted"] = [self.label_list[k] for k in probabilities.argmax(axis=1)]
+    columns |= kinds.probability_columns(self.label_list, probabilities)
+    return [
+      reporting.write_columns(os.path.join(directory, "predictions.tsv"), columns)
+    ]
 
   def write_reports(
     self,
@@ -86,7 +85,7 @@ class Sentence(kinds.Kind):
   ) -> list[str]:
     """A report of each class and the confusion matrix."""
     predicted = outputs["probabilities"].argmax(axis=1)
-    reporting.write_classification_report(
+    label_reports.write_classification_report(
       directory, outputs["label_ids"], predicted, self.label_list
     )
     report = os.path.join(directory, "classification_report.txt")

@@ -441,8 +441,7 @@ def _write_curve(table_path, picture_path, scores):
     "best f1": scores.best["best_f1_thresh"],
     "used": scores.threshold,
   }
-  with text_io.written_whole(picture_path, "wb") as writer:
-    writer.write(figures.threshold_curve(thresholds, curve, marks))
+  text_io.write_bytes(picture_path, figures.threshold_curve(thresholds, curve, marks))
 
 
 def format_result(result: Mapping[str, float], total: int) -> str:

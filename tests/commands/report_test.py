@@ -8,11 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from absl import flags
 
-from bert_ja import reporting, table_files, text_io
+from bert_ja import label_reports, learning_curve, table_files, text_io
 from bert_ja.commands import report
-from tests import report_page_test
+from tests import prediction_tables, report_page_test
 from tests.scripts import runs
 
 _BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -30,15 +29,11 @@ _BROWSER_FLAGS = (
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(parse_flags):
   """Function: arguments -> what the command does with them."""
 
   def run(*arguments):
-    flag_values = flags.FlagValues()
-    report.define_flags(flag_values)
-    rest = flag_values(["report", *map(str, arguments)])
-    monkeypatch.setattr(report, "FLAGS", flag_values)
-    report.main(rest)
+    report.main(parse_flags(report, *arguments))
 
   return run
 
@@ -48,8 +43,8 @@ def directory(tmp_path):
   """Of a run with two wrong predictions."""
   (tmp_path / "eval").mkdir()
   text_io.write_json(str(tmp_path / "metrics.json"), {"eval_accuracy": 1 / 3})
-  reporting.write_predictions(
-    str(tmp_path / "eval" / "predictions.tsv"),
+  prediction_tables.write_classes(
+    tmp_path / "eval",
     ["a", "b", "c"],
     [("駅前の店。",), ("京都の寺。",), ("朝の海。",)],
     [0, 1, 1],
@@ -72,15 +67,15 @@ def full_directory(tmp_path):
     scored.mkdir(exist_ok=True)
     rows.mkdir(exist_ok=True)
     text_io.write_json(str(scored / "metrics.json"), {"eval_accuracy": 1 / 3})
-    reporting.write_classification_report(str(scored), rights, predicted, names)
-    reporting.write_predictions(
-      str(rows / "predictions.tsv"), range(40), texts, rights, probabilities, names
+    label_reports.write_classification_report(str(scored), rights, predicted, names)
+    prediction_tables.write_classes(
+      rows, range(40), texts, rights, probabilities, names
     )
   history = [
     {"step": step, "epoch": 1.0, "split": "train", "loss": 1000 / step}
     for step in (1000, 400_000, 1_000_000)
   ]
-  reporting.write_learning_curve(str(tmp_path), history)
+  learning_curve.write(str(tmp_path), history)
   return tmp_path
 
 

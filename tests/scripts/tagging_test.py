@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from bert_ja import entity_scores, reporting
+from bert_ja import entity_scores, learning_curve
 from tests.scripts import runs
 
 
@@ -133,7 +133,7 @@ class TestTagging:
       assert set(span["text"].split()) <= {f"w{n}" for n in range(40)}
 
   def test_best_is_kept_by_f1(self, outputs):
-    curve = reporting.read_learning_curve(outputs["words"])
+    curve = learning_curve.read(outputs["words"])
     f1_at = {row["step"]: row["eval_f1"] for row in curve if row["split"] == "eval"}
     assert len(f1_at) == 2
     best = runs.newest_step(f"{outputs['words']}/best")

@@ -170,6 +170,14 @@ class TestWritePredictions:
     assert header[:4] == ["id", "text", "label", "predicted"]
     assert [row[2:4] for row in rows] == [["good", "good"], ["bad", "good"]]
 
+  def test_probabilities_stand_last(self, tmp_path):
+    self.write(tmp_path, TWO, False)
+    assert [row[3:] for row in cells(tmp_path / "predictions.tsv")] == [
+      ["probability_bad", "probability_good", "probability_so-so"],
+      ["0.125", "0.75", "0.125"],
+      ["0.25", "0.5", "0.25"],
+    ]
+
   def test_true_labels_are_scored_in_a_directory_of_their_own(self, tmp_path):
     paths = self.write(tmp_path, TWO, True)
     scores = json.loads((tmp_path / "test" / "metrics.json").read_text())
