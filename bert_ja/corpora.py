@@ -5,7 +5,6 @@ or a table). Readers take paths that exist and yield `Document`s.
 """
 
 import contextlib
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -129,18 +128,9 @@ def read_json_lines(
     ValueError: not UTF-8, not JSON, or no text in the field.
   """
   for path in input_files.files(paths):
-    for number, line in enumerate(text_io.stream_lines(path), 1):
-      if line.strip():
-        place = f"{path}, line {number}"
-        try:
-          value = json.loads(line)
-        except json.JSONDecodeError as error:
-          raise ValueError(
-            f"{place}: expected one JSON object a line ({error.msg})"
-          ) from None
-        except (RecursionError, ValueError) as error:  # as in `text_io.read_json`
-          raise ValueError(f"{place}: JSON that cannot be read ({error})") from None
-        yield Document("", sentences.split(_field(value, text_field, place)))
+    for number, value in table_files.json_lines(path, text_io.stream_lines(path)):
+      text = _field(value, text_field, f"{path}, line {number}")
+      yield Document("", sentences.split(text))
 
 
 def read_table(paths: Sequence[str], text_field: str = "text") -> Iterator[Document]:

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bert_ja import text_io
@@ -46,7 +46,7 @@ def read_table(path: str) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
   if suffix in _JSON:
     text = text_io.read_text(path)
     is_list = text.lstrip()[:1] == "["
-    values = _json_list(path, text) if is_list else _json_lines(path, text.split("\n"))
+    values = _json_list(path, text) if is_list else json_lines(path, text.split("\n"))
     rows = list(_objects(path, values))
     return list(dict.fromkeys(name for _, row in rows for name in row)), rows
   if suffix == ".csv":
@@ -80,7 +80,7 @@ def stream_table(
       is_list = next((x.lstrip()[0] for x in lines if x.strip()), "") == "["
     if is_list:
       return None, iter(read_table(path)[1])
-    return None, _objects(path, _json_lines(path, text_io.stream_lines(path)))
+    return None, _objects(path, json_lines(path, text_io.stream_lines(path)))
   lines = text_io.stream_lines(path)
   if suffix == ".csv":
     # A lone CR ends a line of CSV, too.
@@ -92,6 +92,31 @@ def stream_table(
     for line, row in rows
     if keeps_blank or row is not None
   )
+
+
+def json_lines(path: str, lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
+  """Yields (line number from 1, value) of lines that hold one JSON value each.
+
+  Args:
+    path: what messages call it.
+    lines: without their ends; blank ones are left out.
+
+  Raises:
+    ValueError: a line is not JSON.
+  """
+  for number, line in enumerate(lines, 1):
+    if not line.strip():
+      continue
+    try:
+      yield number, json.loads(line)
+    except json.JSONDecodeError as error:
+      raise ValueError(
+        f"{path}, line {number}: expected one JSON object a line ({error.msg})"
+      ) from None
+    except (RecursionError, ValueError) as error:  # as in `text_io.read_json`
+      raise ValueError(
+        f"{path}, line {number}: JSON that cannot be read ({error})"
+      ) from None
 
 
 def _suffix(path):
@@ -210,22 +235,6 @@ def _opens_quote(cell):
 def _unquoted(cell):
   quoted = _QUOTED.fullmatch(cell) if cell[:1] == '"' else None
   return quoted[1].replace('""', '"') if quoted else cell
-
-
-def _json_lines(path, lines):
-  for number, line in enumerate(lines, 1):
-    if not line.strip():
-      continue
-    try:
-      yield number, json.loads(line)
-    except json.JSONDecodeError as error:
-      raise ValueError(
-        f"{path}, line {number}: expected one JSON object a line ({error.msg})"
-      ) from None
-    except (RecursionError, ValueError) as error:
-      raise ValueError(
-        f"{path}, line {number}: JSON that cannot be read ({error})"
-      ) from None
 
 
 def _json_list(path, text):

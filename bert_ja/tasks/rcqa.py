@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from bert_ja import text_io
+from bert_ja import table_files, text_io
 from bert_ja.data import parallel, span_features
 from bert_ja.ja import normalization, segmenters, sentence_piece
 
@@ -163,11 +163,10 @@ def read_questions(input_file: str) -> tuple[list[Question], int]:
       names file and line.
   """
   questions, without_documents, line_of = [], 0, {}
-  for number, line in enumerate(text_io.stream_lines(input_file), 1):
-    if not line.strip():
-      continue
-    place = f"{input_file}:{number}"
-    values = _json_object(line, place)
+  lines = text_io.stream_lines(input_file)
+  for number, values in table_files.json_lines(input_file, lines):
+    place = f"{input_file}, line {number}"
+    _expect(values, dict, "a JSON object", place)
     if not values.get("documents"):
       without_documents += 1
       continue
@@ -184,14 +183,6 @@ def read_questions(input_file: str) -> tuple[list[Question], int]:
       f"{input_file}: expected JSON lines of questions with documents, found none"
     )
   return questions, without_documents
-
-
-def _json_object(line, place):
-  try:
-    values = json.loads(line)
-  except json.JSONDecodeError as error:
-    raise ValueError(f"{place}: expected a JSON object a line ({error.msg})") from None
-  return _expect(values, dict, "a JSON object", place)
 
 
 def _question(values, place):

@@ -331,7 +331,7 @@ class TestReadQuestions:
     rows = [*ROWS[:1], ("a", timestamp, "q", "a", [("t", 1)])]
     path = write(tmp_path / "a.json", rows)
     message = (
-      f"{path}:2: expected a timestamp that starts with a date, YYYY/MM/DD or "
+      f"{path}, line 2: expected a timestamp that starts with a date, YYYY/MM/DD or "
       f"YYYY-MM-DD, found {timestamp!r}"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -340,22 +340,22 @@ class TestReadQuestions:
   @pytest.mark.parametrize(
     ("change", "message"),
     [
-      ({"qid": 3}, ":1: expected a text as 'qid', found 3"),
-      ({"answer": None}, ":1: expected a text as 'answer', found null"),
-      ({"question": ["a"]}, """:1: expected a text as 'question', found ["a"]"""),
-      ({"documents": {"a": 1}}, ":1: expected a list as 'documents', found {"),
-      ({"documents": ["t"]}, """:1: documents[0]: expected an object, found "t\""""),
+      ({"qid": 3}, "expected a text as 'qid', found 3"),
+      ({"answer": None}, "expected a text as 'answer', found null"),
+      ({"question": ["a"]}, """expected a text as 'question', found ["a"]"""),
+      ({"documents": {"a": 1}}, "expected a list as 'documents', found {"),
+      ({"documents": ["t"]}, 'documents[0]: expected an object, found "t"'),
       (
         {"documents": [{"text": "t", "score": 1}, {"text": "t", "score": True}]},
-        ":1: documents[1]: expected a number as 'score', found true",
+        "documents[1]: expected a number as 'score', found true",
       ),
       (
         {"documents": [{"score": 1}]},
-        ":1: documents[0]: expected a text as 'text', found null",
+        "documents[0]: expected a text as 'text', found null",
       ),
       (
         {"documents": [{"text": "", "score": 1}] * 10_000},
-        ":1: expected at most 9999 documents, since ids have four digits for them, "
+        "expected at most 9999 documents, since ids have four digits for them, "
         "found 10000",
       ),
     ],
@@ -365,13 +365,13 @@ class TestReadQuestions:
     row |= {"documents": [{"text": "t", "score": 1}], **change}
     path = tmp_path / "a.json"
     path.write_text(json.dumps(row))
-    with pytest.raises(ValueError, match=re.escape(f"{path}{message}")):
+    with pytest.raises(ValueError, match=re.escape(f"{path}, line 1: {message}")):
       rcqa.read_questions(str(path))
 
   @pytest.mark.parametrize(
     ("line", "message"),
     [
-      (b"{", "expected a JSON object a line ("),
+      (b"{", "expected one JSON object a line ("),
       (b"[1, 2]", "expected a JSON object, found [1, 2]"),
     ],
   )
@@ -379,12 +379,14 @@ class TestReadQuestions:
     path = tmp_path / "a.json"
     write(path, ROWS[:1], compress=False)
     path.write_bytes(path.read_bytes() + line)
-    with pytest.raises(ValueError, match=re.escape(f"{path}:2: {message}")):
+    with pytest.raises(ValueError, match=re.escape(f"{path}, line 2: {message}")):
       rcqa.read_questions(str(path))
 
   def test_a_qid_that_comes_twice_is_told(self, tmp_path):
     path = write(tmp_path / "a.json", (*ROWS, ROWS[1]))
-    message = f"{path}:8: qid '02' is that of line 2 too; each question needs its own"
+    message = (
+      f"{path}, line 8: qid '02' is that of line 2 too; each question needs its own"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
       rcqa.read_questions(path)
 
