@@ -9,10 +9,8 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 
-from absl import logging
-
 from bert_ja import part_files, reporting, text_io, vector_writers, vectors
-from bert_ja.data import feature_cache, text_rows
+from bert_ja.data import example_log, feature_cache, text_rows
 
 # Part of the key of what was begun: changes with what is written for the same texts.
 _FORMAT = 1
@@ -142,12 +140,12 @@ def _log_first(model, block, options):
     row = text_rows.model_rows(settings, text)[0]
     padding = [0] * (options.max_seq_length - len(row.ids))
     tokens = model.tokenizer.convert_ids_to_tokens(row.ids)
-    logging.info("*** Example ***")
-    logging.info("unique_id: %d", index)
-    logging.info("tokens: %s", " ".join(tokens))
-    for name, values in (
-      ("input_ids", [*row.ids, *[model.tokenizer.pad_id] * len(padding)]),
-      ("input_mask", [*[1] * len(row.ids), *padding]),
-      ("input_type_ids", [*row.segment_ids, *padding]),
-    ):
-      logging.info("%s: %s", name, " ".join(map(str, values)))
+    example_log.log_example(
+      [
+        ("unique_id", index),
+        ("tokens", tokens),
+        ("input_ids", [*row.ids, *[model.tokenizer.pad_id] * len(padding)]),
+        ("input_mask", [*[1] * len(row.ids), *padding]),
+        ("input_type_ids", [*row.segment_ids, *padding]),
+      ]
+    )

@@ -9,9 +9,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from absl import logging
-
-from bert_ja.data import feature_cache, labels, pair_features, parallel, records
+from bert_ja.data import (
+  example_log,
+  feature_cache,
+  labels,
+  pair_features,
+  parallel,
+  records,
+)
 
 # Part of the cache key: changes with what is stored for the same texts.
 _CACHE_FORMAT = 1
@@ -239,10 +244,9 @@ def _features(row, ids, num_choices, max_seq_length, tokenizer):
 
 
 def _log_example(row, features, tokenizer, max_seq_length):
-  logging.info("*** Example ***")
-  logging.info("guid: %s", row.guid)
+  tokens = []
   for start in range(0, len(features["input_ids"]), max_seq_length):
     there = sum(features["input_mask"][start : start + max_seq_length])
     ids = features["input_ids"][start : start + there]
-    logging.info("tokens: %s", " ".join(tokenizer.convert_ids_to_tokens(ids)))
-  logging.info("label: %s", row.label)
+    tokens.append(("tokens", tokenizer.convert_ids_to_tokens(ids)))
+  example_log.log_example([("guid", row.guid), *tokens, ("label", row.label)])

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import logging
 
-from bert_ja.data import feature_cache, labels, parallel, records
+from bert_ja.data import example_log, feature_cache, labels, parallel, records
 
 _LOGGED_EXAMPLES = 5
 _LOG_EVERY = 10_000
@@ -161,7 +161,16 @@ def convert_single_example(
   )
   if ex_index < _LOGGED_EXAMPLES:
     tokens, _ = tokenize_pair(*texts, max_seq_length, tokenizer)
-    _log_example(example, tokens, features)
+    example_log.log_example(
+      [
+        ("guid", example.guid),
+        ("tokens", tokens),
+        ("input_ids", features.input_ids),
+        ("input_mask", features.input_mask),
+        ("segment_ids", features.segment_ids),
+        ("label", f"{example.label} (id = {features.label_id})"),
+      ]
+    )
   return features
 
 
@@ -308,15 +317,6 @@ def check(
     ValueError: a label is not in the list; the message names its place.
   """
   labels.of(label_list).values(examples)
-
-
-def _log_example(example, tokens, features):
-  logging.info("*** Example ***")
-  logging.info("guid: %s", example.guid)
-  logging.info("tokens: %s", " ".join(tokens))
-  for name in ("input_ids", "input_mask", "segment_ids"):
-    logging.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
-  logging.info("label: %s (id = %s)", example.label, features.label_id)
 
 
 def _encode(features):

@@ -9,10 +9,15 @@ import gzip
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from absl import logging
 
 from bert_ja import text_io, tokenization
-from bert_ja.data import pair_features, record_columns, record_frames, records
+from bert_ja.data import (
+  example_log,
+  pair_features,
+  record_columns,
+  record_frames,
+  records,
+)
 from bert_ja.data.pretraining_instances import Instances, Progress, TrainingInstance
 
 _BATCH = 256
@@ -181,9 +186,6 @@ def _row(instance, tokenizer, max_seq_length, max_predictions_per_seq):
 
 
 def _log_instance(instance, columns):
-  logging.info("*** Example ***")
-  logging.info("tokens: %s", " ".join(instance.tokens))
-  for name, values in columns.items():
-    logging.info(
-      "%s: %s", name, " ".join(str(v + 0) for v in values[0].ravel().tolist())
-    )
+  # Truth values are shown as numbers.
+  values = {name: (rows[0].ravel() + 0).tolist() for name, rows in columns.items()}
+  example_log.log_example([("tokens", instance.tokens), *values.items()])

@@ -17,6 +17,7 @@ from absl import logging
 
 from bert_ja import text_io
 from bert_ja.data import (
+  example_log,
   feature_cache,
   parallel,
   record_columns,
@@ -235,22 +236,19 @@ def _example_features(example, splitter, options, is_training):
 
 def _log_window(feature):
   """Contract A-120."""
-  logging.info("*** Example ***")
-  for name in ("unique_id", "example_index", "doc_span_index"):
-    logging.info("%s: %d", name, getattr(feature, name))
-  logging.info("tokens: %s", " ".join(feature.tokens))
+  names = ("unique_id", "example_index", "doc_span_index", "tokens")
+  lines = [(name, getattr(feature, name)) for name in names]
   for name in ("token_to_orig_map", "token_is_max_context"):
     pairs = getattr(feature, name).items()
-    logging.info("%s: %s", name, " ".join(f"{key}:{value}" for key, value in pairs))
-  for name in _LISTS:
-    logging.info("%s: %s", name, " ".join(map(str, getattr(feature, name))))
+    lines.append((name, [f"{key}:{value}" for key, value in pairs]))
+  lines += [(name, getattr(feature, name)) for name in _LISTS]
+  start, end = feature.start_position, feature.end_position
+  if start is not None and not feature.is_impossible:
+    lines += [("start_position", start), ("end_position", end)]
+    lines.append(("answer", feature.tokens[start : end + 1]))
+  example_log.log_example(lines)
   if feature.is_impossible:
     logging.info("impossible example")
-  elif feature.start_position is not None:
-    start, end = feature.start_position, feature.end_position
-    logging.info("start_position: %d", start)
-    logging.info("end_position: %d", end)
-    logging.info("answer: %s", " ".join(feature.tokens[start : end + 1]))
 
 
 class FeatureWriter:

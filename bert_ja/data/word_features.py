@@ -11,7 +11,14 @@ from typing import Any
 from absl import logging
 
 from bert_ja import entity_scores
-from bert_ja.data import feature_cache, labels, pair_features, parallel, records
+from bert_ja.data import (
+  example_log,
+  feature_cache,
+  labels,
+  pair_features,
+  parallel,
+  records,
+)
 
 # Part of the cache key: changes with what is stored for the same words.
 _CACHE_FORMAT = 1
@@ -289,9 +296,12 @@ def _pack(tokenizer_and_length, row):
 
 def _log_example(row, tokenizer, pieces, first_pieces):
   tokens = tokenizer.convert_ids_to_tokens(pieces)
-  logging.info("*** Example ***")
-  logging.info("guid: %s", row.guid)
-  logging.info("tokens: %s", " ".join(tokens))
   firsts = [tokens[place] if place else "-" for place in first_pieces]
-  logging.info("first pieces: %s", " ".join(firsts))
-  logging.info("tags: %s", " ".join(row.label or ()))
+  example_log.log_example(
+    [
+      ("guid", row.guid),
+      ("tokens", tokens),
+      ("first pieces", firsts),
+      ("tags", row.label or ()),
+    ]
+  )
