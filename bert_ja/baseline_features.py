@@ -36,17 +36,19 @@ def cosine(first: sparse.csr_matrix, second: sparse.csr_matrix) -> np.ndarray:
 
 
 def tfidf(
-  words: Mapping[str, Sequence[Sequence[list[str]]]],
+  words: Mapping[str, Sequence[Sequence[Sequence[str]]]],
   max_features: int | None = None,
   compare: Callable[..., Any] = combine,
+  ngrams: tuple[int, int] = (1, 1),
 ) -> dict[str, Any]:
-  """TF-IDF of words, with what the train set says of their frequencies.
+  """TF-IDF of words or characters, with what the train set says of their frequencies.
 
   Args:
     words: for each set a list of first texts and, of pairs, one of second texts; a
-      text is a list of words.
-    max_features: the most frequent words of the train set that count; None for all.
+      text is a list of words, or one text of characters.
+    max_features: the most frequent ones of the train set that count; None for all.
     compare: what makes one array of those of first and second texts.
+    ngrams: the fewest and the most neighbours that count together.
 
   Returns:
     What `compare` gives for each set.
@@ -58,7 +60,11 @@ def tfidf(
   if not any(train):
     raise ValueError("the texts of the train set have no words; look at its column")
   vectorizer = feature_extraction.text.TfidfVectorizer(
-    analyzer=lambda text: text, max_features=max_features
+    preprocessor=lambda text: text,
+    tokenizer=lambda text: text,
+    token_pattern=None,
+    ngram_range=ngrams,
+    max_features=max_features,
   )
   vectorizer.fit(train)
   return {
@@ -74,9 +80,9 @@ def encoded(
 
 
 def split_words(
-  data: baseline_data.Data, words: Callable[[str], list[str]]
-) -> dict[str, list[list[list[str]]]]:
-  """The columns of each set, each text as a list of words."""
+  data: baseline_data.Data, words: Callable[[str], Sequence[str]]
+) -> dict[str, list[list[Sequence[str]]]]:
+  """The columns of each set, each text as its words."""
   columns = data.columns()
   # A question recurs with each of its choices.
   texts = dict.fromkeys(t for parts in columns.values() for part in parts for t in part)

@@ -18,7 +18,7 @@ from sklearn import (
   preprocessing,
 )
 
-from bert_ja import baseline_data
+from bert_ja import baseline_data, baseline_search
 
 # Where there is no choice, as a model has it.
 _NO_CHOICE = -1e9
@@ -34,12 +34,19 @@ class Options:
     num_estimators: rounds of gradient boosting, each with a tree a class.
     seed: of gradient boosting and MLPs; the others draw nothing.
     hidden_sizes: of an MLP's layers before the last.
+    inverse_penalties: of logistic regressions (C) and ridge regressions (1 / alpha),
+      above 0, in rising order; of several cross-validation on the train set takes the
+      best.
+    ngrams: the fewest and the most neighbouring words or characters that TF-IDF counts
+      together.
   """
 
   max_features: int | None = None
   num_estimators: int = 200
   seed: int = 12345
   hidden_sizes: tuple[int, ...] = (256, 128)
+  inverse_penalties: tuple[float, ...] = (0.01, 0.1, 1, 10, 100)
+  ngrams: tuple[int, int] = (1, 1)
 
 
 class Learner:
@@ -130,10 +137,22 @@ class Classes(Learner):
         options.hidden_sizes, random_state=options.seed
       )
     else:
-      classifier = linear_model.LogisticRegression(max_iter=1000)
+      classifier = self._logistic(options)
     if source == "tfidf":
       return classifier
+    # Before the folds and not in each, as the frequencies of TF-IDF are: neither looks
+    # at labels.
     return pipeline.make_pipeline(preprocessing.StandardScaler(), classifier)
+
+  def _logistic(self, options):
+    labels = self._data.label_ids("train")
+    # The only row of a label cannot be learned from and scored: it is learned from.
+    folds = baseline_search.deal(labels, np.bincount(labels)[labels] > 1)
+    # Rare labels count as others do. The log loss takes stronger penalties, with which
+    # rare labels are hardly predicted; accuracy would not mind that.
+    return baseline_search.logistic_regression(
+      options.inverse_penalties, folds, "f1_macro"
+    )
 
   def outputs(
     self, estimator: Any, features: Mapping[str, Any]
@@ -176,7 +195,16 @@ class Choices(Learner):
   def create(self, name: str, options: Options) -> Any:
     if name == "majority":
       return _Shares()
-    return linear_model.LogisticRegression(max_iter=1000)
+    there = self._there["train"]
+    # Rows are dealt, with all of their choices: those of one row tell of each other. A
+    # single choice is always right.
+    folds = baseline_search.deal(self._data.label_ids("train"), there.sum(axis=1) > 1)
+    folds = np.broadcast_to(folds[:, np.newaxis], there.shape)[there]
+    # The odds of a row's choices are what is compared: those of a right one may well be
+    # below 1, so that right and wrong choices counted one by one would say little.
+    return baseline_search.logistic_regression(
+      options.inverse_penalties, folds, "neg_log_loss"
+    )
 
   def without_texts(self) -> dict[str, np.ndarray]:
     """Which place a choice has: its most frequent one is what wins."""
@@ -250,7 +278,8 @@ class Numbers(Learner):
       return dummy.DummyRegressor()
     if name == "tfidf_cosine":
       return linear_model.LinearRegression()
-    return linear_model.Ridge()
+    folds = baseline_search.deal(self._data.label_ids("train"))
+    return baseline_search.ridge(options.inverse_penalties, folds)
 
   def outputs(
     self, estimator: Any, features: Mapping[str, Any]

@@ -12,7 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from absl import logging
 
-from bert_ja import baseline_data, baseline_features, reporting, text_io
+from bert_ja import (
+  baseline_data,
+  baseline_features,
+  baseline_search,
+  reporting,
+  text_io,
+)
 from bert_ja.baseline_learners import LEARNERS, Options
 
 # Of the published baseline for livedoor (contract B-36).
@@ -30,12 +36,13 @@ class Inputs:
   """Where the numbers come from that baselines see.
 
   Attributes:
-    words: text -> its words, for the baselines of TF-IDF.
+    words: text -> its words, or one text of its characters, for the baselines of
+      TF-IDF.
     encode: texts -> float32 [R, D], for `encoder_logistic`.
     vectors: float [R, D] of each set, for the baselines of vectors.
   """
 
-  words: Callable[[str], list[str]] | None = None
+  words: Callable[[str], Sequence[str]] | None = None
   encode: Callable[[Sequence[str]], np.ndarray] | None = None
   vectors: Mapping[str, np.ndarray] | None = None
 
@@ -49,11 +56,13 @@ class Result:
     scores: for each scored set the scores to show.
     seconds: words or vectors, training and predictions; words count for each baseline
       that needs them, although they are made once.
+    inverse_penalty: that the baseline was trained with; None if it has none.
   """
 
   name: str
   scores: dict[str, dict[str, float]]
   seconds: float
+  inverse_penalty: float | None = None
 
 
 def run(
@@ -66,7 +75,8 @@ def run(
   """Trains baselines on the train set and scores them on the others.
 
   Writes `<name>/` for each, with the files that `run_classifier.py` writes, and
-  `summary.md` and `summary.csv` beside them. Nothing is chosen by scores.
+  `summary.md` and `summary.csv` beside them. Nothing is chosen by the scores of other
+  sets than the train set.
 
   Args:
     names: some of those of the task's kind, whose inputs are there.
@@ -98,23 +108,28 @@ def run(
       features = inputs.vectors
     else:
       features = learner.without_texts()
-    outputs = learner.outputs(learner.create(name, options), features)
+    estimator = learner.create(name, options)
+    outputs = learner.outputs(estimator, features)
     seconds = time.perf_counter() - start
+    baseline_search.log_scores(estimator)
     if name.startswith("tfidf"):
       seconds += words_seconds
     scores = _write(os.path.join(output_dir, name), data, outputs, learner.scores)
-    results.append(Result(name, scores, seconds))
+    penalty = baseline_search.inverse_penalty(estimator)
+    results.append(Result(name, scores, seconds, penalty))
   write_summary(output_dir, results)
   return results
 
 
 def _tfidf(name, words, options):
-  if name == "tfidf_cosine":
-    return baseline_features.tfidf(
-      words, options.max_features, baseline_features.cosine
-    )
   most = _BOOSTING_WORDS if name == "tfidf_boosting" else None
-  return baseline_features.tfidf(words, options.max_features or most)
+  is_cosine = name == "tfidf_cosine"
+  return baseline_features.tfidf(
+    words,
+    options.max_features or most,
+    baseline_features.cosine if is_cosine else baseline_features.combine,
+    options.ngrams,
+  )
 
 
 def _write(directory, data, outputs, shown):
@@ -141,26 +156,33 @@ def write_summary(directory: str, results: Sequence[Result]) -> None:
   with text_io.written_whole(os.path.join(directory, "summary.csv")) as writer:
     table = csv.writer(writer, lineterminator="\n")
     names = [f"{split}_{score}" for split, score in columns]
-    table.writerow(["baseline", *names, "seconds"])
+    table.writerow(["baseline", *names, "inverse_penalty", "seconds"])
     for result in results:
       scores = [repr(result.scores[split][score]) for split, score in columns]
-      table.writerow([result.name, *scores, f"{result.seconds:.3f}"])
+      seconds = f"{result.seconds:.3f}"
+      table.writerow([result.name, *scores, _penalty_text(result), seconds])
 
 
 def summary_table(results: Sequence[Result], markdown: bool = False) -> str:
-  """A line a baseline: its scores and seconds."""
+  """A line a baseline: its scores, its inverse penalty if it has one, seconds."""
   columns = _score_columns(results)
   headers = [f"{split} {_TITLES[score]}" for split, score in columns]
   rows = [
     (
       result.name,
       *(result.scores[split][score] for split, score in columns),
+      _penalty_text(result),
       f"{result.seconds:.1f}",
     )
     for result in results
   ]
-  headers = ["baseline", *headers, "seconds"]
+  headers = ["baseline", *headers, "inverse penalty", "seconds"]
   return reporting.format_table(rows, headers, markdown=markdown)
+
+
+def _penalty_text(result):
+  penalty = result.inverse_penalty
+  return "" if penalty is None else f"{penalty:g}"
 
 
 def _score_columns(results):

@@ -25,6 +25,20 @@ def test_scored_rows_tell_nothing_of_frequencies():
   np.testing.assert_allclose(found["dev"].toarray(), [[0, 1], [0, 0]])
 
 
+def test_neighbours_are_counted_together():
+  words = {"train": [["aba", "ab"]], "dev": [["ba"]]}  # a text is characters here
+  found = baseline_features.tfidf(words, ngrams=(1, 2))
+  # a, "a b", b, "b a"; all but the last are in both texts.
+  weights = np.array([1, 1, 1, np.log(3 / 2) + 1])
+  for name, counts in (
+    ("train", [[2, 1, 1, 1], [1, 1, 1, 0]]),
+    ("dev", [[1, 0, 1, 1]]),
+  ):
+    expected = np.array(counts) * weights
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(found[name].toarray(), expected)
+
+
 def test_likeness_is_the_cosine():
   first = [["a", "b"], ["a", "c"], ["b"], []]
   second = [["b", "a"], ["b"], ["b", "c", "c"], ["a"]]

@@ -7,15 +7,15 @@ import pytest
 from scipy import stats
 from sklearn import feature_extraction, linear_model
 
-from bert_ja import baseline_data, baselines
+from bert_ja import baseline_data, baseline_search, baselines
 from bert_ja.data import choice_features
 from bert_ja.tasks import base, multiple_choice, regression
 
 WORDS = baselines.Inputs(words=str.split)
 
 
-def run(data, directory, *names):
-  options = baselines.Options()
+def run(data, directory, *names, **options):
+  options = baselines.Options(**options)
   results = baselines.run(names, data, WORDS, options, str(directory))
   return {result.name: result.scores for result in results}
 
@@ -74,7 +74,7 @@ class TestChoices:
 
   def test_scores_are_log_odds_and_the_loss_is_of_the_choices(self, tmp_path):
     data = choice_data(train=choice_rows(40, 1), test=choice_rows(7, 2))
-    run(data, tmp_path, "tfidf_cosine")
+    run(data, tmp_path, "tfidf_cosine", inverse_penalties=(2.0,))
     cosines, right, texts = {}, [], []
     for name in ("train", "test"):
       pairs = [
@@ -93,7 +93,7 @@ class TestChoices:
         for side in (0, 1)
       )
       cosines[name] = np.sum(first * second, axis=1, keepdims=True)
-    model = linear_model.LogisticRegression().fit(cosines["train"], right)
+    model = linear_model.LogisticRegression(C=2).fit(cosines["train"], right)
     odds = iter(model.decision_function(cosines["test"]))
     expected = np.zeros([7, 4])
     for row, example in zip(expected, data.examples["test"], strict=True):
@@ -108,6 +108,32 @@ class TestChoices:
     results = json.loads((tmp_path / "majority" / "metrics.json").read_text())
     assert set(results) == {"eval_accuracy", "eval_loss", "loss"}
     assert 0 < results["eval_loss"] < np.log(4)
+
+  def test_choices_of_a_row_are_never_apart(self, monkeypatch, tmp_path):
+    fits = []
+    whole = baseline_search.logistic_regression
+
+    def spy(penalties, folds, score):
+      fits.append(folds)
+      return whole(penalties, folds, score)
+
+    monkeypatch.setattr(baseline_search, "logistic_regression", spy)
+    rows = choice_rows(11, 1)
+    rows.insert(4, ("a", ["b", "", "", ""], 0))  # always right, and so never scored
+    run(choice_data(train=rows, dev=rows), tmp_path, "tfidf_logistic")
+    (folds,) = fits
+    counts = [sum(map(bool, choices)) for _, choices, _ in rows]
+    parts = np.split(folds, np.cumsum(counts)[:-1])
+    of_rows = [set(part.tolist()) for part in parts]
+    assert all(len(found) == 1 for found in of_rows)
+    assert of_rows[4] == {-1}
+    assert {fold for found in of_rows for fold in found} == {-1, 0, 1, 2, 3, 4}
+
+  def test_the_penalty_of_choices_is_searched(self, tmp_path):
+    data = choice_data(train=choice_rows(80, 1), dev=choice_rows(30, 2))
+    options = baselines.Options(inverse_penalties=(1e-4, 5.0))
+    args = ["tfidf_logistic"], data, WORDS, options, str(tmp_path)
+    assert [result.inverse_penalty for result in baselines.run(*args)] == [5]
 
   def test_rows_of_one_choice_teach_nothing(self, tmp_path):
     data = choice_data(train=[("a", ["b"], 0)] * 3, dev=[("a", ["b"], 0)])
@@ -160,9 +186,11 @@ class TestNumbers:
       name: [(text, None, number) for text, _, number in number_rows(count, seed)]
       for name, count, seed in (("train", 60, 1), ("test", 20, 2))
     }
-    scores = run(number_data(**rows), tmp_path, "tfidf_ridge")["tfidf_ridge"]["test"]
+    data = number_data(**rows)
+    scores = run(data, tmp_path, "tfidf_ridge", inverse_penalties=(4.0,))
+    scores = scores["tfidf_ridge"]["test"]
     vectorizer = feature_extraction.text.TfidfVectorizer(token_pattern=r"\S+")
-    model = linear_model.Ridge()
+    model = linear_model.Ridge(alpha=0.25)
     train, test = (
       ([row[0] for row in rows[name]], [float(row[2]) for row in rows[name]])
       for name in ("train", "test")

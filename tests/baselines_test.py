@@ -112,10 +112,30 @@ class TestTfidf:
 
   @pytest.mark.parametrize("max_features", [None, 7])
   def test_logistic_is_that_of_scikit_learn(self, data, tmp_path, max_features):
-    run(["tfidf_logistic"], data, tmp_path, max_features=max_features)
-    self.check(
-      data, tmp_path / "tfidf_logistic", max_features, linear_model.LogisticRegression()
+    options = {"max_features": max_features, "inverse_penalties": (3.0,)}
+    run(["tfidf_logistic"], data, tmp_path, **options)
+    expected = linear_model.LogisticRegression(C=3)
+    self.check(data, tmp_path / "tfidf_logistic", max_features, expected)
+
+  def test_the_penalty_is_chosen_and_all_rows_are_learned_from(self, data, tmp_path):
+    options = {"inverse_penalties": (1e-3, 20.0)}
+    found = run(["tfidf_logistic"], data, tmp_path, **options)["tfidf_logistic"]
+    assert found.inverse_penalty == 20
+    expected = linear_model.LogisticRegression(C=20, max_iter=1000)
+    self.check(data, tmp_path / "tfidf_logistic", None, expected)
+
+  def test_two_neighbours_tell_what_one_word_does_not(self, tmp_path):
+    # Both words are in every text: their order is the label.
+    texts = ["x red blue", "red blue y", "blue red x", "y z blue red"] * 3
+    data = data_of(
+      train=(texts, ["dull", "dull", "good", "good"] * 3),
+      test=(["z red blue", "z blue red"], ["dull", "good"]),
     )
+    accuracies = [
+      run(["tfidf_logistic"], data, tmp_path, ngrams=ngrams)["tfidf_logistic"].scores
+      for ngrams in ((1, 1), (2, 2))
+    ]
+    assert [scores["test"]["accuracy"] for scores in accuracies] == [0.5, 1]
 
   @pytest.mark.parametrize("max_features", [None, 4])
   def test_boosting_is_that_of_scikit_learn(self, data, tmp_path, max_features):
@@ -146,9 +166,9 @@ class TestTfidf:
     asked = {}
     whole = baseline_features.tfidf
 
-    def spy(words, max_features):
+    def spy(words, max_features, *others):
       asked[len(asked)] = max_features
-      return whole(words, max_features)
+      return whole(words, max_features, *others)
 
     monkeypatch.setattr(baseline_features, "tfidf", spy)
     run(["tfidf_logistic", "tfidf_boosting"], data, tmp_path, num_estimators=1)
@@ -279,8 +299,10 @@ class TestReports:
     lines = (tmp_path / "summary.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     scores = ["dev accuracy", "dev macro F1", "test accuracy", "test macro F1"]
-    assert cells[0] == ["baseline", *scores, "seconds"]
+    assert cells[0] == ["baseline", *scores, "inverse penalty", "seconds"]
     assert [row[0] for row in cells[2:]] == ["tfidf_logistic", "majority"]
+    assert cells[2][5] == f"{found['tfidf_logistic'].inverse_penalty:g}"
+    assert cells[3][5] == ""
     assert cells[3][3] == "0.5000"
     with open(tmp_path / "summary.csv", encoding="utf-8") as reader:
       rows = list(csv.DictReader(reader))
@@ -289,6 +311,9 @@ class TestReports:
       assert float(row["test_f1_macro"]) == result.scores["test"]["f1_macro"]
       assert float(row["dev_accuracy"]) == result.scores["dev"]["accuracy"]
       assert float(row["seconds"]) == pytest.approx(result.seconds, abs=1e-3)
+    penalties = [row["inverse_penalty"] for row in rows]
+    assert float(penalties[0]) == found["tfidf_logistic"].inverse_penalty
+    assert penalties[1] == ""
 
   def test_words_count_in_the_seconds_of_each(self, data, tmp_path, monkeypatch):
     clock = iter(range(100))
@@ -306,7 +331,7 @@ class TestReports:
     data = data_of(train=sentences(8), test=sentences(8))
     run(["majority"], data, tmp_path)
     header = (tmp_path / "summary.csv").read_text().splitlines()[0]
-    assert header == "baseline,test_accuracy,test_f1_macro,seconds"
+    assert header == "baseline,test_accuracy,test_f1_macro,inverse_penalty,seconds"
     assert not (tmp_path / "majority" / "metrics.json").exists()
 
   def test_two_runs_are_equal(self, data, tmp_path):
@@ -324,6 +349,24 @@ def test_one_label_teaches_nothing(tmp_path):
   with pytest.raises(ValueError, match="have the label 'dull'; only --baselines=major"):
     run(["majority", "tfidf_logistic"], data, tmp_path / "out")
   assert not (tmp_path / "out").exists()
+
+
+def test_a_label_of_one_row_is_learned_but_not_searched_with(tmp_path):
+  texts, labels = sentences(40)
+  rows = [(t, n) for t, n in zip(texts, labels, strict=True) if n != "fine"]
+  rows.insert(3, ("fine0", "fine"))
+  data = data_of(
+    train=tuple(map(list, zip(*rows, strict=True))), test=(["fine0"], ["fine"])
+  )
+  found = run(["tfidf_logistic"], data, tmp_path)["tfidf_logistic"]
+  assert found.scores["test"]["accuracy"] == 1
+
+
+def test_labels_of_one_row_each_take_the_default_penalty(data, tmp_path):
+  data = data_of(train=(["a", "b", "c"], LABELS), test=(["b"], ["fine"]))
+  options = {"inverse_penalties": (1e-3, 0.5, 50.0)}
+  found = run(["tfidf_logistic"], data, tmp_path, **options)["tfidf_logistic"]
+  assert found.inverse_penalty == 0.5
 
 
 def test_a_label_may_be_missing_in_the_train_set(tmp_path):

@@ -55,7 +55,7 @@ _ROWS = (
     "encoder+vectors+pooling+extraction",
   ),
   (
-    "baselines+baseline_data+baseline_features+baseline_learners",
+    "baselines+baseline_data+baseline_features+baseline_learners+baseline_search",
     "comparison+comparison_file+comparison_plan+comparison_runs+comparison_tables",
     "pair_scoring",
     "reading",
@@ -91,6 +91,7 @@ _WITHOUT_TENSORFLOW = (
   "bert_ja.baseline_data",
   "bert_ja.baseline_features",
   "bert_ja.baseline_learners",
+  "bert_ja.baseline_search",
   "bert_ja.baselines",
   "bert_ja.commands",
   "bert_ja.comparison",

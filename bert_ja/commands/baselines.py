@@ -5,7 +5,8 @@
 The data are those of run_classifier.py, and so are the files of each baseline's folder.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
@@ -18,6 +19,7 @@ from bert_ja.flags import (
   task_flags,
   training_flags,
 )
+from bert_ja.ja import normalization
 
 FLAGS = flags.FLAGS
 
@@ -68,13 +70,46 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "The model of --model_dir keeps its own.",
     flag_values,
   )
+  flags.DEFINE_enum(
+    "tfidf_units",
+    "words",
+    ["words", "characters"],
+    "What TF-IDF counts: words of --tokenizer, or characters (NFKC, lower case).",
+    flag_values,
+  )
+  flags.DEFINE_list(
+    "tfidf_ngrams",
+    "1,1",
+    "TF-IDF: the fewest and the most neighbouring units that count together; 1,3 is "
+    "good for characters.",
+    flag_values,
+  )
+  flags.register_validator(
+    "tfidf_ngrams",
+    _are_sizes,
+    "expected two whole numbers from 1 on, the larger one last, such as 1,3",
+    flag_values,
+  )
   flags.DEFINE_integer(
     "max_features",
     None,
-    "TF-IDF: the most frequent words that count; by default 750 for gradient boosting, "
-    "all for the others.",
+    "TF-IDF: the most frequent words (or what else it counts) of the train set; by "
+    "default 750 for gradient boosting, all for the others.",
     1,
     flag_values=flag_values,
+  )
+  flags.DEFINE_list(
+    "inverse_penalties",
+    "0.01,0.1,1,10,100",
+    "C of logistic regressions and 1/alpha of ridge regressions; of several values the "
+    "best in cross-validation on the train set.",
+    flag_values,
+  )
+  flags.register_validator(
+    "inverse_penalties",
+    _are_penalties,
+    "expected numbers above 0, such as 0.1,1,10",
+    flag_values,
   )
   flags.DEFINE_integer(
     "num_estimators",
@@ -108,11 +143,17 @@ def main(argv: Sequence[str]) -> None:
   data = read(task_flags.get_processor(None, FLAGS), FLAGS)
   names = choose(data, FLAGS)
   inputs = baselines.Inputs(
-    words=front_ends.words_of(FLAGS.tokenizer) if _any(names, "tfidf") else None,
+    words=units() if _any(names, "tfidf") else None,
     encode=create_encoder().encode if _any(names, "encoder") else None,
     vectors=read_vectors(names, data, FLAGS),
   )
-  options = baselines.Options(FLAGS.max_features, FLAGS.num_estimators, FLAGS.seed)
+  options = baselines.Options(
+    FLAGS.max_features,
+    FLAGS.num_estimators,
+    FLAGS.seed,
+    inverse_penalties=tuple(sorted(map(float, FLAGS.inverse_penalties))),
+    ngrams=tuple(map(int, FLAGS.tfidf_ngrams)),
+  )
   results = baselines.run(names, data, inputs, options, FLAGS.output_dir)
   print(baselines.summary_table(results), end="", flush=True)
 
@@ -191,6 +232,14 @@ def choose(data: Any, flag_values: flags.FlagValues) -> list[str]:
   return list(names)
 
 
+def units() -> Callable[[str], Sequence[str]]:
+  """A function: text -> what TF-IDF counts in it."""
+  if FLAGS.tfidf_units == "words":
+    return front_ends.words_of(FLAGS.tokenizer)
+  normalize = normalization.Nfkc()
+  return lambda text: normalize(text).lower()
+
+
 def create_encoder() -> Any:
   """The `encoder.Encoder` that the flags ask for.
 
@@ -210,6 +259,19 @@ def create_encoder() -> Any:
 
 def _any(names, prefix):
   return any(name.startswith(prefix) for name in names)
+
+
+def _are_sizes(values):
+  return all(value.isdecimal() for value in values) and (
+    len(values) == 2 and 1 <= int(values[0]) <= int(values[1])
+  )
+
+
+def _are_penalties(values):
+  try:
+    return bool(values) and all(0 < float(value) < math.inf for value in values)
+  except ValueError:
+    return False
 
 
 if __name__ == "__main__":

@@ -192,6 +192,51 @@ def test_japanese_words_are_the_default(run, data_dir, tmp_path):
   assert json.loads(path.read_text())["eval_accuracy"] == 1
 
 
+def test_characters_tell_what_words_do_not(run, data_dir, tmp_path):
+  # No word recurs; the last character is the label. Width and case do not matter.
+  texts = {"train": ["aX", "bY", "cｘ", "dy", "ex", "fY"], "test": ["pＸ", "qy"]}
+  for split, words in texts.items():
+    labels = ["even" if word[1] in "xXｘＸ" else "odd" for word in words]
+    write_table(data_dir, split, list(zip(words, labels, strict=True)))
+  arguments = ["--baselines=tfidf_logistic", "--score_sets=test"]
+  run(*arguments)
+  assert scores_of(tmp_path, "tfidf_logistic")["accuracy"] == 0.5
+  run(*arguments, "--tfidf_units=characters", "--tfidf_ngrams=1,2")
+  assert scores_of(tmp_path, "tfidf_logistic")["accuracy"] == 1
+
+
+def test_penalties_of_the_flag_are_tried(run, tmp_path):
+  run("--baselines=tfidf_logistic", "--inverse_penalties=20,0.001")
+  header, row = (tmp_path / "out" / "summary.csv").read_text().splitlines()
+  values = dict(zip(header.split(","), row.split(","), strict=True))
+  assert values["inverse_penalty"] == "20"
+
+
+@pytest.mark.parametrize(
+  "argument",
+  [
+    "--inverse_penalties=",
+    "--inverse_penalties=0",
+    "--inverse_penalties=1,-1",
+    "--inverse_penalties=inf",
+    "--inverse_penalties=nan",
+    "--inverse_penalties=much",
+    "--tfidf_ngrams=1",
+    "--tfidf_ngrams=0,1",
+    "--tfidf_ngrams=3,1",
+    "--tfidf_ngrams=1,2,3",
+    "--tfidf_ngrams=1,b",
+    "--tfidf_units=letters",
+  ],
+)
+def test_values_that_flags_refuse(run, argument):
+  name = argument.split("=")[0].strip("-")
+  with pytest.raises(
+    flags.IllegalFlagValueError, match=f"flag --{name}=.*: (expected|value should)"
+  ):
+    run(argument)
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
