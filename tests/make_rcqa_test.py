@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from absl import flags
 
 from benchmarks import make_rcqa
 from bert_ja.tasks import rcqa
@@ -65,13 +64,10 @@ def test_a_seed_chooses_everything(input_file):
 
 
 @pytest.mark.parametrize("name", ["all.json", "all.json.gz"])
-def test_the_file_is_read_as_the_data(tmp_path, input_file, name, monkeypatch):
+def test_the_file_is_read_as_the_data(tmp_path, input_file, name, parse_flags):
   def make(path):
-    flag_values = flags.FlagValues()
-    make_rcqa.define_flags(flag_values)
     pattern = f"--input_file={tmp_path}/squad_*.json"
-    flag_values(["x", pattern, f"--output_file={path}", "--num_questions=60"])
-    monkeypatch.setattr(make_rcqa, "FLAGS", flag_values)
+    parse_flags(make_rcqa, pattern, f"--output_file={path}", "--num_questions=60")
     make_rcqa.main([])
     return path.read_bytes()
 

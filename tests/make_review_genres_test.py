@@ -1,7 +1,6 @@
 """Made genres: which a sentence belongs to, and the files."""
 
 import pytest
-from absl import flags
 
 from benchmarks import make_review_genres
 from bert_ja import table_files
@@ -25,17 +24,15 @@ class TestGenreOf:
 
 
 class TestMain:
-  def test_each_genre_has_its_rows_of_each_split(self, tmp_path, monkeypatch, capsys):
+  def test_each_genre_has_its_rows_of_each_split(self, tmp_path, parse_flags, capsys):
     for split, rows in (
       ("train", "部屋が広い\t1\n夕食が冷たい\t-1\nまた来ます\t1\n部屋が寒い\t-1\n"),
       ("dev", "駅から遠い\t-1\n"),
       ("test", "お湯がよい\t1\n"),
     ):
       (tmp_path / f"{split}.tsv").write_text(f"text\tlabel\n{rows}", encoding="utf-8")
-    values = flags.FlagValues()
-    make_review_genres.define_flags(values)
-    values(["make", f"--reviews_dir={tmp_path}", f"--output_dir={tmp_path}/out"])
-    monkeypatch.setattr(make_review_genres, "FLAGS", values)
+    directories = f"--reviews_dir={tmp_path}", f"--output_dir={tmp_path}/out"
+    parse_flags(make_review_genres, *directories)
     make_review_genres.main([])
     _, rows = table_files.read_table(str(tmp_path / "out" / "room" / "train.tsv"))
     assert [tuple(row.values()) for _, row in rows] == [

@@ -1,7 +1,6 @@
 """SNIPS's folders to tables that a task reads."""
 
 import pytest
-from absl import flags
 
 from benchmarks import make_snips_intents
 from bert_ja.tasks import registry
@@ -14,7 +13,7 @@ SETS = {
 
 
 @pytest.fixture
-def make(tmp_path, monkeypatch):
+def make(tmp_path, parse_flags):
   """Function: SNIPS's sets -> the directory of the tables."""
 
   def make(**sets):
@@ -22,11 +21,9 @@ def make(tmp_path, monkeypatch):
       (tmp_path / name).mkdir()
       (tmp_path / name / "seq.in").write_text("".join(texts), encoding="utf-8")
       (tmp_path / name / "label").write_text("".join(labels), encoding="utf-8")
-    flag_values = flags.FlagValues()
-    make_snips_intents.define_flags(flag_values)
     output_dir = tmp_path / "out"
-    flag_values(["make", f"--snips_dir={tmp_path}", f"--output_dir={output_dir}"])
-    monkeypatch.setattr(make_snips_intents, "FLAGS", flag_values)
+    directories = f"--snips_dir={tmp_path}", f"--output_dir={output_dir}"
+    parse_flags(make_snips_intents, *directories)
     make_snips_intents.main([])
     return output_dir
 

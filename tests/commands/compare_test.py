@@ -1,6 +1,5 @@
 """`bert-ja compare`: what is printed and written, and what a second start does."""
 
-import contextlib
 import dataclasses
 import os
 import pathlib
@@ -11,7 +10,6 @@ import sys
 import time
 
 import pytest
-from absl import flags
 
 from bert_ja import comparison_file
 from bert_ja.commands import compare
@@ -213,16 +211,6 @@ class TestMain:
 
 
 class TestFlags:
-  @contextlib.contextmanager
-  def parsed(self, *arguments):
-    before, compare.FLAGS = compare.FLAGS, flags.FlagValues()
-    try:
-      compare.define_flags(compare.FLAGS)
-      compare.FLAGS(["compare", *arguments])
-      yield
-    finally:
-      compare.FLAGS = before
-
   @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -235,11 +223,12 @@ class TestFlags:
       ),
     ],
   )
-  def test_what_does_not_go(self, arguments, message):
-    with self.parsed(*arguments), pytest.raises(ValueError, match=message):
+  def test_what_does_not_go(self, parse_flags, arguments, message):
+    parse_flags(compare, *arguments)
+    with pytest.raises(ValueError, match=message):
       compare.main([])
 
-  def test_whether_tests_have_answers_is_looked_up(self, tmp_path):
+  def test_whether_tests_have_answers_is_looked_up(self, tmp_path, parse_flags):
     for name in ("data", "other"):
       classifier_runs.write_inputs(str(tmp_path / name))
     (tmp_path / "other" / "test.csv").write_text("text,label\nw1 w2,\nw3,odd\n")
@@ -247,15 +236,15 @@ class TestFlags:
     (tmp_path / "tiny.toml").write_text(text)
     plan = comparison_file.read(str(tmp_path / "tiny.toml"))
     script = compare.script_path(plan.script.name)
-    with self.parsed(f"--output_dir={tmp_path}/out"):
-      plan = compare.with_known_answers(plan, script)
-      assert [model.test_is_scored for model in plan.models] == [True, False]
-      (tmp_path / "other" / "test.csv").unlink()
-      message = "tiny.toml: model 'seeded': .*/other has no test set"
-      with pytest.raises(FileNotFoundError, match=message):
-        compare.with_known_answers(plan, script)
-      plan = dataclasses.replace(plan, test=False)
-      assert compare.with_known_answers(plan, script) is plan
+    parse_flags(compare, f"--output_dir={tmp_path}/out")
+    plan = compare.with_known_answers(plan, script)
+    assert [model.test_is_scored for model in plan.models] == [True, False]
+    (tmp_path / "other" / "test.csv").unlink()
+    message = "tiny.toml: model 'seeded': .*/other has no test set"
+    with pytest.raises(FileNotFoundError, match=message):
+      compare.with_known_answers(plan, script)
+    plan = dataclasses.replace(plan, test=False)
+    assert compare.with_known_answers(plan, script) is plan
 
   def test_the_scripts_lie_beside_the_package(self):
     assert compare.script_path("run_classifier.py") == str(_ROOT / "run_classifier.py")

@@ -4,21 +4,17 @@ import logging as python_logging
 import sys
 
 import pytest
-from absl import flags
 
 from bert_ja.commands import corpus
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, capsys, tmp_path, parse_flags):
   """Function: flags -> what was printed; paths are relative to `tmp_path`."""
   monkeypatch.chdir(tmp_path)
 
   def run(*arguments):
-    flag_values = flags.FlagValues()
-    corpus.define_flags(flag_values)
-    flag_values(["corpus", *arguments])
-    monkeypatch.setattr(corpus, "FLAGS", flag_values)
+    parse_flags(corpus, *arguments)
     corpus.main([])
     return capsys.readouterr().out
 

@@ -8,7 +8,6 @@ import sys
 import types
 
 import pytest
-from absl import flags
 
 from bert_ja.commands import fill_mask
 from tests import published_models
@@ -34,14 +33,11 @@ def model_dir(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, model_dir):
+def run(monkeypatch, capsys, model_dir, parse_flags):
   """Function: arguments and bytes of standard input -> what was printed."""
 
   def run(*arguments, stdin=b""):
-    flag_values = flags.FlagValues()
-    fill_mask.define_flags(flag_values)
-    rest = flag_values(["fill_mask", f"--model_dir={model_dir}", *arguments])
-    monkeypatch.setattr(fill_mask, "FLAGS", flag_values)
+    rest = parse_flags(fill_mask, f"--model_dir={model_dir}", *arguments)
     stream = types.SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: False)
     monkeypatch.setattr(sys, "stdin", stream)
     fill_mask.main(rest)

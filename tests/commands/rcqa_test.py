@@ -4,7 +4,6 @@ import os
 import re
 
 import pytest
-from absl import flags
 
 from bert_ja.commands import rcqa
 from tests import published_models
@@ -14,16 +13,13 @@ sentencepiece = pytest.importorskip("sentencepiece")
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, parse_flags, capsys):
   """Function: flags -> what was printed."""
   input_file = rcqa_rows.write(tmp_path / "all-v1.0.json.gz")
 
   def run(**options):
     options = {"input_file": input_file, "output_dir": tmp_path / "out", **options}
-    flag_values = flags.FlagValues()
-    rcqa.define_flags(flag_values)
-    flag_values(["rcqa", *(f"--{name}={value}" for name, value in options.items())])
-    monkeypatch.setattr(rcqa, "FLAGS", flag_values)
+    parse_flags(rcqa, *(f"--{name}={value}" for name, value in options.items()))
     rcqa.main(["rcqa"])
     return capsys.readouterr().out
 
@@ -113,12 +109,9 @@ def test_flags_that_do_not_fit_are_told(run, options, message):
 
 
 @pytest.mark.parametrize("name", ["input_file", "output_dir"])
-def test_a_missing_flag_is_told(monkeypatch, name):
-  flag_values = flags.FlagValues()
-  rcqa.define_flags(flag_values)
+def test_a_missing_flag_is_told(parse_flags, name):
   given = {"input_file": "a", "output_dir": "b"}
   del given[name]
-  flag_values(["rcqa", *(f"--{key}={value}" for key, value in given.items())])
-  monkeypatch.setattr(rcqa, "FLAGS", flag_values)
+  parse_flags(rcqa, *(f"--{key}={value}" for key, value in given.items()))
   with pytest.raises(ValueError, match=f"--{name} is required"):
     rcqa.main([])

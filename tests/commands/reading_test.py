@@ -1,6 +1,5 @@
 """`bert-ja reading`: flags, and both stages of a tiny model on made paragraphs."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
 
 from bert_ja.commands import reading
 
@@ -151,16 +149,6 @@ class TestTraining:
 
 
 class TestFlags:
-  @contextlib.contextmanager
-  def parsed(self, *arguments):
-    before, reading.FLAGS = reading.FLAGS, flags.FlagValues()
-    try:
-      reading.define_flags(reading.FLAGS)
-      reading.FLAGS(["reading", *arguments])
-      yield
-    finally:
-      reading.FLAGS = before
-
   @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -173,13 +161,11 @@ class TestFlags:
     ],
   )
   def test_what_does_not_go_is_told_before_anything_is_written(
-    self, inputs, tmp_path, changes, message
+    self, inputs, tmp_path, parse_flags, changes, message
   ):
     arguments = training(inputs, **({"output_dir": tmp_path / "out"} | changes))
-    with (
-      self.parsed(*arguments),
-      pytest.raises((ValueError, FileNotFoundError), match=message),
-    ):
+    parse_flags(reading, *arguments)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
       reading.main([])
     assert not (tmp_path / "out").exists()
 
@@ -194,7 +180,7 @@ class TestFlags:
     ],
   )
   def test_evaluations_while_training_need_answers(
-    self, inputs, tmp_path, flags_of, message
+    self, inputs, tmp_path, parse_flags, flags_of, message
   ):
     rows = json.loads((inputs / "dev_questions.json").read_text("utf-8"))
     for row in rows:
@@ -208,13 +194,16 @@ class TestFlags:
       context_file=inputs / "train_context.json",
       **flags_of,
     )
-    with self.parsed(*arguments), pytest.raises(ValueError, match=message):
+    parse_flags(reading, *arguments)
+    with pytest.raises(ValueError, match=message):
       reading.main([])
 
-  def test_shared_flags_go_to_both_scripts_and_own_ones_follow(self, inputs, tmp_path):
+  def test_shared_flags_go_to_both_scripts_and_own_ones_follow(
+    self, inputs, tmp_path, parse_flags
+  ):
     arguments = training(inputs, tmp_path, span_flags="--eval_steps=4 --use_best")
-    with self.parsed(*arguments, "--bucket_by_length"):
-      select, span = (reading._stage(name, True) for name in ("select", "span"))
+    parse_flags(reading, *arguments, "--bucket_by_length")
+    select, span = (reading._stage(name, True) for name in ("select", "span"))
     assert select.program[-1] == str(_ROOT / "run_classifier.py")
     shared = {"--bucket_by_length", "--train_batch_size=16", "--max_seq_length=20"}
     assert shared <= {*select.arguments} <= {*span.arguments}

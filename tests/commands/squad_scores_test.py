@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from absl import flags
 
 from bert_ja.commands import squad_scores
 
@@ -27,7 +26,7 @@ UNANSWERABLE = document(("a", ["朝"]), ("b", None))
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(parse_flags, capsys, tmp_path):
   """Function: data set, predictions and odds as values, flags -> what was printed."""
 
   def run(dataset, predictions, null_odds=None, **others):
@@ -41,11 +40,7 @@ def run(monkeypatch, capsys, tmp_path):
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(value), encoding="utf-8")
         options[name] = path
-    flag_values = flags.FlagValues()
-    squad_scores.define_flags(flag_values)
-    arguments = [f"--{name}={value}" for name, value in options.items()]
-    flag_values(["squad-scores", *arguments])
-    monkeypatch.setattr(squad_scores, "FLAGS", flag_values)
+    parse_flags(squad_scores, *(f"--{name}={v}" for name, v in options.items()))
     squad_scores.main([])
     return capsys.readouterr().out
 

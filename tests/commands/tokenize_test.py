@@ -25,15 +25,11 @@ def model_dir(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, model_dir):
+def run(monkeypatch, capsys, model_dir, parse_flags):
   """Function: arguments and bytes of standard input -> what was printed."""
-  from absl import flags
 
   def run(*arguments, stdin=b""):
-    flag_values = flags.FlagValues()
-    tokenize.define_flags(flag_values)
-    flag_values(["tokenize", f"--model_dir={model_dir}", *arguments])
-    monkeypatch.setattr(tokenize, "FLAGS", flag_values)
+    parse_flags(tokenize, f"--model_dir={model_dir}", *arguments)
     stream = types.SimpleNamespace(buffer=io.BytesIO(stdin))
     monkeypatch.setattr(sys, "stdin", stream)
     tokenize.main([])

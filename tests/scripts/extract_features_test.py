@@ -29,27 +29,22 @@ def model_dir(tmp_path_factory):
 
 
 @pytest.fixture
-def run(monkeypatch, model_dir, tmp_path):
+def run(parse_flags, model_dir, tmp_path):
   """Function: flags, and bytes of the input -> path of the output."""
 
   def run(*arguments, data=None, name="x.jsonl", source="texts.txt"):
     if data is None:
       data = "".join(f"{text}\n" for text in TEXTS).encode()
     (tmp_path / source).write_bytes(data)
-    flag_values = flags.FlagValues()
-    extract_features.define_flags(flag_values)
-    flag_values(
-      [
-        "extract_features.py",
-        f"--model_dir={model_dir}",
-        f"--input_file={tmp_path / source}",
-        f"--output_file={tmp_path / name}",
-        "--max_seq_length=12",
-        "--batch_size=2",
-        *arguments,
-      ]
+    parse_flags(
+      extract_features,
+      f"--model_dir={model_dir}",
+      f"--input_file={tmp_path / source}",
+      f"--output_file={tmp_path / name}",
+      "--max_seq_length=12",
+      "--batch_size=2",
+      *arguments,
     )
-    monkeypatch.setattr(extract_features, "FLAGS", flag_values)
     extract_features.main([])
     return tmp_path / name
 
@@ -291,11 +286,8 @@ class TestErrors:
     with pytest.raises(ValueError, match="holds no weights; give --init_checkpoint"):
       run(f"--model_dir={directory}")
 
-  def test_missing_flags(self, monkeypatch):
-    flag_values = flags.FlagValues()
-    extract_features.define_flags(flag_values)
-    flag_values(["extract_features.py", "--input_file=x"])
-    monkeypatch.setattr(extract_features, "FLAGS", flag_values)
+  def test_missing_flags(self, parse_flags):
+    parse_flags(extract_features, "--input_file=x")
     with pytest.raises(ValueError, match="--output_file is required"):
       extract_features.main([])
 
