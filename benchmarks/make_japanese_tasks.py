@@ -5,8 +5,7 @@
 
 reviews: hotel reviews of JRTE's pn.tsv, labels 1 and -1, its own split; train_500.tsv and
 train_1000.tsv are drawn from the train set, the first from the second.
-jsquad: JSQuAD's valid set in two, articles in turn to dev.json and train.json, where each
-question keeps the first of its answers: training takes one.
+jsquad: JSQuAD's valid set in two (`halve_questions`).
 """
 
 import os
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from benchmarks import halve_questions
 from bert_ja import table_files, text_io
 from bert_ja.commands import livedoor
 from bert_ja.flags import command_line
@@ -41,7 +41,8 @@ def main(argv: Sequence[str]) -> None:
   del argv
   command_line.require(FLAGS, "jrte_dir", "jglue_dir", "output_dir")
   make_reviews(FLAGS.jrte_dir, os.path.join(FLAGS.output_dir, "reviews"))
-  make_jsquad(FLAGS.jglue_dir, os.path.join(FLAGS.output_dir, "jsquad"))
+  jsquad = os.path.join(FLAGS.jglue_dir, "jsquad-v1.3", "valid-v1.3.json")
+  halve_questions.halve(jsquad, os.path.join(FLAGS.output_dir, "jsquad"))
 
 
 def make_reviews(jrte_dir: str, output_dir: str) -> None:
@@ -59,22 +60,6 @@ def make_reviews(jrte_dir: str, output_dir: str) -> None:
     path = os.path.join(output_dir, f"{name}.tsv")
     livedoor.write_rows(path, rows)
     print(f"{path}: {len(rows)} reviews")
-
-
-def make_jsquad(jglue_dir: str, output_dir: str) -> None:
-  """Writes train.json and dev.json, which have no article in common."""
-  path = os.path.join(jglue_dir, "jsquad-v1.3", "valid-v1.3.json")
-  articles = text_io.read_json(path)["data"]
-  text_io.makedirs(output_dir)
-  for first, name in enumerate(("dev", "train")):
-    path, half = os.path.join(output_dir, f"{name}.json"), articles[first::2]
-    paragraphs = [part for article in half for part in article["paragraphs"]]
-    questions = [question for part in paragraphs for question in part["qas"]]
-    if name == "train":
-      for question in questions:
-        question["answers"] = question["answers"][:1]
-    text_io.write_json(path, {"data": half})
-    print(f"{path}: {len(half)} articles, {len(questions)} questions")
 
 
 if __name__ == "__main__":

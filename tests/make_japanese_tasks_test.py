@@ -1,31 +1,24 @@
-"""The halves of JSQuAD that a benchmark trains and scores on."""
-
-import json
+"""The reviews that benchmarks train and score on."""
 
 from benchmarks import make_japanese_tasks
 
 
-def article(number):
-  answers = [{"text": text, "answer_start": 0} for text in ("駅", "駅前")]
-  question = {"id": str(number), "question": "どこ？", "answers": answers}
-  return {"paragraphs": [{"context": "駅前の店", "qas": [question]}]}
+def rows(path):
+  return path.read_text().splitlines()[1:]
 
 
-def test_halves_share_no_article_and_training_has_one_answer_each(tmp_path):
-  folder = tmp_path / "jsquad-v1.3"
-  folder.mkdir()
-  path = folder / "valid-v1.3.json"
-  path.write_text(json.dumps({"data": [article(n) for n in range(5)]}))
-  make_japanese_tasks.make_jsquad(str(tmp_path), str(tmp_path / "out"))
-  halves = {
-    name: [
-      question
-      for one in json.loads((tmp_path / "out" / f"{name}.json").read_text())["data"]
-      for question in one["paragraphs"][0]["qas"]
-    ]
-    for name in ("train", "dev")
-  }
-  ids = {name: [question["id"] for question in half] for name, half in halves.items()}
-  assert ids == {"dev": ["0", "2", "4"], "train": ["1", "3"]}
-  assert {len(question["answers"]) for question in halves["train"]} == {1}
-  assert {len(question["answers"]) for question in halves["dev"]} == {2}
+def test_parts_of_the_train_set_lie_in_each_other(tmp_path):
+  lines = [
+    f"{number}\t{(1, 0, -1)[number % 3]}\treview {number}\t\t{name}"
+    for name, count in (("train", 1800), ("dev", 6), ("test", 6))
+    for number in range(count)
+  ]
+  (tmp_path / "pn.tsv").write_text("\n".join(lines) + "\n")
+  out = tmp_path / "out"
+  make_japanese_tasks.make_reviews(str(tmp_path), str(out))
+  small, large, whole = (
+    rows(out / f"{name}.tsv") for name in ("train_500", "train_1000", "train")
+  )
+  assert (len(small), len(large), len(whole)) == (500, 1000, 1200)
+  assert set(small) < set(large) < set(whole)
+  assert len(rows(out / "dev.tsv")) == 4
