@@ -78,3 +78,22 @@ def test_commands_are_found():
 def test_a_wrong_flag_is_found(argument):
   with pytest.raises((flags.Error, KeyError)):
     parse("run_classifier", [argument])
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/training.md"])
+def test_flags_in_sentences_exist(page):
+  programs = ["run_squad", "run_pretraining", "create_pretraining_data"]
+  programs += ["run_classifier", "extract_features"]
+  programs += [
+    f"bert_ja.commands.{path.stem}"
+    for path in (_ROOT / "bert_ja" / "commands").glob("[a-z]*.py")
+  ]
+  known = {"help", "debug"}
+  for program in programs:
+    flag_values = flags.FlagValues()
+    importlib.import_module(program).define_flags(flag_values)
+    known |= {*flag_values}
+  said = set(re.findall(r"--(\w+)", (_ROOT / page).read_text(encoding="utf-8")))
+  assert len(said) > 20
+  known |= {f"no{name}" for name in known} | {"logdir"}  # TensorBoard's
+  assert said <= known
