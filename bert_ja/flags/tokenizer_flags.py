@@ -33,7 +33,8 @@ def define(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     "strip_accents",
     None,
     "Remove accents, and with them the voicing marks of kana; as --do_lower_case by "
-    "default. Use --nostrip_accents for Japanese.",
+    "default. --nostrip_accents keeps が from becoming か; it helps where the "
+    "vocabulary has が, and that of Google's Chinese model has not.",
     flag_values,
   )
   flags.DEFINE_bool(
