@@ -228,7 +228,7 @@ def test_a_run_of_the_script_has_all_its_parts(run, tmp_path):
   inputs, output_dir = str(tmp_path / "inputs"), str(tmp_path / "out")
   runs.write_inputs(inputs)
   done = {"do_eval": True, "do_predict": True, "eval_steps": 8}
-  status, log = runs.run_copy(runs.arguments(inputs, output_dir, **done))
+  status, log = runs.run(runs.arguments(inputs, output_dir, **done))
   assert status == 0, log
   run(output_dir)
   page = page_of(f"{output_dir}/report.html")

@@ -284,7 +284,8 @@ def arguments(inputs, output, *more):
 
 class TestScript:
   def run(self, *args, **environment):
-    return runs.run(arguments(*args), "create_pretraining_data", **environment)
+    process = runs.start(arguments(*args), "create_pretraining_data", **environment)
+    return runs.finish(process)
 
   @needs_beam
   def test_options_reach_beam(self, inputs, made, tmp_path):

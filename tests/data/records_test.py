@@ -45,12 +45,12 @@ def write(folder, rows, name="a.tf_record"):
 
 
 class TestEncodeExample:
-  @settings(max_examples=200, deadline=None)
+  @settings(max_examples=100, deadline=None)
   @given(st.dictionaries(st.text(), st.lists(INT64) | st.lists(FLOAT32, min_size=1)))
   def test_protobuf_reads_what_was_encoded(self, values):
     assert parse(records.encode_example(values)) == values
 
-  @settings(max_examples=100, deadline=None)
+  @settings(max_examples=50, deadline=None)
   @given(st.lists(INT64), st.lists(FLOAT32, min_size=1))
   def test_protobuf_itself_writes_the_same_feature_bytes(self, ints, floats):
     for name, values in (("ints", ints), ("floats", floats)):

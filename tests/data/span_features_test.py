@@ -158,7 +158,7 @@ def layouts(draw):
 class TestPlainAlgorithm:
   """The rules followed one character and one piece at a time."""
 
-  @settings(max_examples=400, deadline=None)
+  @settings(max_examples=150, deadline=None)
   @given(st.lists(questions(), max_size=3), layouts(), st.booleans())
   def test_the_same_windows(self, tokenizer, examples, options, training):
     length, stride, query, alignment = dataclasses.astuple(options)

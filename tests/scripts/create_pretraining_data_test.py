@@ -54,8 +54,9 @@ def arguments(inputs, output, **flag_values):
 
 
 def run(*args, **kwargs):
-  return runs.run(
-    arguments(*args, **kwargs), "create_pretraining_data", PYTHONHASHSEED="random"
+  values = arguments(*args, **kwargs)
+  return runs.finish(
+    runs.start(values, "create_pretraining_data", PYTHONHASHSEED="random")
   )
 
 
@@ -320,7 +321,7 @@ class TestFaults:
 
 
 def test_help_lists_the_flags_of_all_groups():
-  status, log = runs.run(["--help"], "create_pretraining_data")
+  status, log = runs.finish(runs.start(["--help"], "create_pretraining_data"))
   assert status == 1
   for name in ("input_file", "vocab_file", "model_dir", "dupe_factor", "runner"):
     assert re.search(rf"--(\[no\])?{name}:", log)

@@ -38,7 +38,7 @@ def _corpora(count, seed):
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
   directory = str(tmp_path_factory.mktemp("inputs"))
-  runs.write_inputs(directory)
+  runs.write_inputs(directory, layers=2)
   for seed, (split, count) in enumerate((("train", 96), ("dev", 24), ("test", 16))):
     for name, rows in _corpora(count, seed).items():
       os.makedirs(f"{directory}/{name}", exist_ok=True)

@@ -136,7 +136,7 @@ def test_a_bad_row_of_any_set_is_told_before_the_training(inputs, tmp_path):
     test_file=str(tmp_path / "bad.jsonl"),
     do_predict=True,
   )
-  status, log = runs.run_copy(arguments)
+  status, log = runs.run(arguments)
   assert status == 1
   last = log.splitlines()[-1]
   assert "bad.jsonl, line 4: label 5 is outside the range of 2 choices" in last

@@ -168,7 +168,7 @@ class TestTraining:
     assert files.config_file == f"{directory}/bert_config.json"
 
   def test_help_lists_all_flags_of_the_contract(self):
-    status, log = runs.run(["--help"], "run_pretraining")
+    status, log = runs.finish(runs.start(["--help"], "run_pretraining"))
     assert status == 1
     for name in ("input_file", "bert_config_file", "max_eval_steps", "tpu_name"):
       assert f"--{name}:" in log
@@ -266,8 +266,10 @@ class TestDevices:
 class TestStops:
   def test_a_killed_run_continues_to_the_same_weights(self, inputs, outputs, tmp_path):
     draw, directory = random.Random(11), str(tmp_path / "killed")
-    steps = {"num_train_steps": 200, "save_checkpoints_steps": 2}
-    arguments = pretraining_inputs.arguments(inputs, directory, **steps)
+    steps = {"num_train_steps": 200}
+    arguments = pretraining_inputs.arguments(
+      inputs, directory, **steps, save_checkpoints_steps=2
+    )
     for _ in range(2):
       process = runs.start(arguments, "run_pretraining")
       runs.kill_in_training(process, directory, draw.uniform(0, 0.1))
@@ -348,7 +350,7 @@ class TestBadInput:
     output_dir = str(tmp_path / "out")
     values = {"output_dir": output_dir, **flag_values}
     arguments = pretraining_inputs.arguments(inputs, **values)
-    status, log = runs.run_copy(arguments, "run_pretraining")
+    status, log = runs.run(arguments, "run_pretraining")
     assert status == 1, log
     assert message.format(inputs=inputs) in log.splitlines()[-1]
     assert "Traceback" not in log

@@ -287,7 +287,7 @@ class TestBadInput:
     arguments = squad_inputs.arguments(
       inputs, f"{tmp_path}/out", do_train=True, train_file=path
     )
-    status, log = runs.run_copy(arguments, "run_squad")
+    status, log = runs.run(arguments, "run_squad")
     assert status == 1
     last = log.strip().splitlines()[-1]
     assert last.startswith("run_squad.py: ")

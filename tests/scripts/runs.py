@@ -14,11 +14,18 @@ import time
 import numpy as np
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_SCRIPTS = (
+  "create_pretraining_data",
+  "extract_features",
+  "run_classifier",
+  "run_pretraining",
+  "run_squad",
+)
 _WORDS = [f"w{index}" for index in range(40)]
 
 
-def write_inputs(directory):
-  """A corpus of 48 + 16 + 9 rows, a vocabulary and a two-layer config."""
+def write_inputs(directory, layers=1):
+  """A corpus of 48 + 16 + 9 rows, a vocabulary and a config of so many layers."""
   os.makedirs(directory, exist_ok=True)
   draw = random.Random(5)
   for name, count in (("train", 48), ("dev", 16), ("test", 9)):
@@ -35,7 +42,7 @@ def write_inputs(directory):
   config = {
     "vocab_size": 45,
     "hidden_size": 16,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": layers,
     "num_attention_heads": 4,
     "intermediate_size": 24,
     "max_position_embeddings": 20,
@@ -64,12 +71,16 @@ def arguments(inputs, output_dir, **flag_values):
   return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
 
+def _environment(changes):
+  return {**os.environ, "CUDA_VISIBLE_DEVICES": "", **changes}
+
+
 def start(script_arguments, script="run_classifier", **environment):
   """Starts a script; standard error holds its log."""
   return subprocess.Popen(
     [sys.executable, os.path.join(_ROOT, f"{script}.py"), *script_arguments],
     cwd=_ROOT,
-    env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
+    env=_environment(environment),
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
     text=True,
@@ -86,92 +97,79 @@ def finish(process, timeout=180):
   return process.returncode, log
 
 
-def run(script_arguments, script="run_classifier", **environment):
-  """Runs to the end; returns (status, log)."""
-  return finish(start(script_arguments, script, **environment))
-
-
+SEPARATOR = "=== next run ==="
 _SERVER = """
 import importlib, json, os, sys
+from absl import flags
+from absl.testing import flagsaver
 from bert_ja.flags import command_line
 command_line.import_tensorflow()
-name = sys.argv[1]
-script = importlib.import_module(name)
-script.define_flags()
+for name in ("bert_ja.estimator", *sys.argv[1:]):
+  importlib.import_module(name)
+def run(name, jobs, separator, environment, log_file):
+  os.dup2(os.open(log_file, os.O_WRONLY), 1)
+  os.dup2(1, 2)
+  os.environ.clear()
+  os.environ.update(environment)
+  script = importlib.import_module(name)
+  script.define_flags()
+  def main(_):
+    for arguments in jobs:
+      print(separator, file=sys.stderr, flush=True)
+      with flagsaver.flagsaver():
+        flags.FLAGS([name, *arguments])
+        script.main([])
+  sys.argv = [f"{name}.py"]
+  if separator is None:
+    sys.argv += jobs[0]
+  command_line.run(script.main if separator is None else main)
 for line in sys.stdin:
-  arguments, log_file = json.loads(line)
   child = os.fork()
   if child == 0:
-    os.dup2(os.open(log_file, os.O_WRONLY), 1)
-    os.dup2(1, 2)
-    sys.argv = [f"{name}.py", *arguments]
-    command_line.run(script.main)
+    run(*json.loads(line))
   print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
 @functools.cache
-def _server(script):
-  """A process that has imported TensorFlow, and done nothing with it; ends with us."""
+def _server():
+  """A process that has imported what runs need, and done nothing; ends with us."""
   return subprocess.Popen(
-    [sys.executable, "-c", _SERVER, script],
+    [sys.executable, "-c", _SERVER, *_SCRIPTS],
     cwd=_ROOT,
-    env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    env=_environment({}),
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     text=True,
   )
 
 
-def run_copy(script_arguments, script="run_classifier"):
-  """As `run`, in a copy of a process that has imported TensorFlow: a tenth of the time.
-
-  For the many runs that end before they have trained.
-  """
-  server = _server(script)
+def _run_copy(script, jobs, separator, environment):
+  server = _server()
   with tempfile.NamedTemporaryFile("r") as log:
-    print(json.dumps([script_arguments, log.name]), file=server.stdin, flush=True)
+    request = script, jobs, separator, _environment(environment), log.name
+    print(json.dumps(request), file=server.stdin, flush=True)
     status = server.stdout.readline()
-    assert status, f"the process that copies itself for {script} has ended"
+    assert status, "the process that copies itself has ended"
     return int(status), log.read()
 
 
-SEPARATOR = "=== next run ==="
-_MANY = """
-import importlib, json, sys
-from absl import flags
-from absl.testing import flagsaver
-from bert_ja.flags import command_line
-script = importlib.import_module(sys.argv[3].removeprefix("--script="))
-script.define_flags()
-def main(_):
-  for arguments in json.loads(sys.argv[1].removeprefix("--jobs=")):
-    print(sys.argv[2].removeprefix("--separator="), file=sys.stderr, flush=True)
-    with flagsaver.flagsaver():
-      flags.FLAGS([sys.argv[3], *arguments])
-      script.main([])
-for name in ("jobs", "separator", "script"):
-  flags.DEFINE_string(name, None, "")
-command_line.run(main)
-"""
+def run(script_arguments, script="run_classifier", **environment):
+  """Runs to the end; returns (status, log).
+
+  In a copy of a process that has imported TensorFlow, which takes most of the time of a
+  short run. `start` does as a user does.
+  """
+  return _run_copy(script, [list(map(str, script_arguments))], None, environment)
 
 
 def run_many(jobs, script="run_classifier", **environment):
-  """Runs several argument lists in one process, which spares TensorFlow's start.
+  """Runs several argument lists in one process.
 
   Returns:
     (status, log); each run's part of the log follows `SEPARATOR`.
   """
-  program = [sys.executable, "-c", _MANY, f"--jobs={json.dumps(jobs)}"]
-  process = subprocess.Popen(
-    [*program, f"--separator={SEPARATOR}", f"--script={script}"],
-    cwd=_ROOT,
-    env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **environment},
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
-  )
-  return finish(process, timeout=900)
+  return _run_copy(script, jobs, SEPARATOR, environment)
 
 
 def logs_of_many(jobs, script="run_classifier", **environment):

@@ -25,7 +25,7 @@ def draw_sentence(draw, least=2):
 def inputs(tmp_path_factory):
   """`words` in CoNLL and `texts` with spans: the same sentences."""
   directory = str(tmp_path_factory.mktemp("inputs"))
-  runs.write_inputs(directory)
+  runs.write_inputs(directory, layers=2)
   draw = random.Random(6)
   for form in ("words", "texts"):
     os.makedirs(f"{directory}/{form}")
@@ -157,7 +157,7 @@ class TestErrors:
       (tmp_path / f"{name}.txt").write_text(line + "\n")
     output_dir = str(tmp_path / "out")
     options = {"task_name": "tagging", "data_dir": str(tmp_path), "do_eval": True}
-    status, log = runs.run_copy(runs.arguments(inputs, output_dir, **options))
+    status, log = runs.run(runs.arguments(inputs, output_dir, **options))
     assert status == 1
     assert (
       log.strip()

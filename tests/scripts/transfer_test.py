@@ -24,7 +24,7 @@ HEAD = (
 def inputs(tmp_path_factory):
   """As `runs.write_inputs`, but for a model without dropout in the encoder."""
   directory = str(tmp_path_factory.mktemp("inputs"))
-  runs.write_inputs(directory)
+  runs.write_inputs(directory, layers=2)
   path = f"{directory}/bert_config.json"
   with open(path) as reader:
     config = json.load(reader)
@@ -199,7 +199,7 @@ class TestValidation:
 class TestErrors:
   def test_two_dev_sets_are_one_line_and_nothing_is_written(self, inputs, tmp_path):
     output_dir = str(tmp_path / "out")
-    status, log = runs.run_copy(
+    status, log = runs.run(
       runs.arguments(inputs, output_dir, validation_fraction=0.2, dev_file="dev.csv")
     )
     message = "--validation_fraction and --dev_file exclude each other"

@@ -193,14 +193,14 @@ def test_the_last_layer_and_the_head_are_trained(directories):
   }
   heads = {"two_tower/output_weights", "two_tower/output_bias"}
   assert heads <= slots
-  assert {name.split("/")[2] for name in slots - heads} == {"layer_1"}
+  assert {name.split("/")[2] for name in slots - heads} == {"layer_0"}
 
 
 def test_a_task_of_one_text_is_one_line_and_nothing_is_written(tmp_path):
   directory, output_dir = str(tmp_path / "in"), str(tmp_path / "out")
   runs.write_inputs(directory)
   arguments = runs.arguments(directory, output_dir, pair_model="two_tower")
-  status, log = runs.run_copy(arguments)
+  status, log = runs.run(arguments)
   last = log.splitlines()[-1]
   assert (status, last.count("compares two texts, this row has one")) == (1, 1), log
   assert f"{directory}/train.csv, line 2: --pair_model=two_tower" in last
