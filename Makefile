@@ -21,11 +21,12 @@ demo: $(VENV)/installed
 	  --learning_rate=1e-4 --num_train_epochs=10 --eval_steps=20 \
 	  --output_dir=out/demo
 
+# A worker that has done its own tests takes over some of the other's, until the end.
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) tests
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist worksteal tests
 
 test-slow: $(VENV)/installed
-	$(BIN)/python -m pytest -m slow -n $(JOBS) tests
+	$(BIN)/python -m pytest -m slow -n $(JOBS) --dist worksteal tests
 
 # Apache Beam wants older versions of what TensorFlow comes with: an environment apart.
 test-beam:
