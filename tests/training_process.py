@@ -27,7 +27,7 @@ def arrays():
 
 
 def model_fn(mode, dropout=0.0):
-  """A two-layer classifier, for `estimator.Estimator`."""
+  """A classifier of one layer, for `estimator.Estimator`."""
   import tensorflow as tf
 
   from bert_ja import heads, losses, modeling, optimization
@@ -36,7 +36,7 @@ def model_fn(mode, dropout=0.0):
   config = modeling.BertConfig(
     vocab_size=30,
     hidden_size=8,
-    num_hidden_layers=2,
+    num_hidden_layers=1,
     num_attention_heads=2,
     intermediate_size=20,
     max_position_embeddings=LENGTH,
