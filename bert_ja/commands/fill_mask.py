@@ -1,6 +1,6 @@
 """Show the best fillers for [MASK] in sentences.
 
-    bert-ja fill_mask --model_dir=MODEL '彼は[MASK]で働く。'
+    bert-ja fill-mask --model_dir=MODEL '彼は[MASK]で働く。'
 
 Several masks of a sentence are filled one by one, with the others masked.
 """
