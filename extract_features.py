@@ -99,8 +99,8 @@ def _define_vector_flags(flag_values):
 def main(_):
   """Reads texts, writes their vectors."""
   command_line.require(FLAGS, "input_file", "output_file")
-  from bert_ja import vector_writers
   from bert_ja.data import text_rows
+  from bert_ja.encoding import vector_writers
 
   columns, layers = FLAGS.text_columns, read_layers()
   vector_writers.check_targets(FLAGS.output_file, FLAGS.input_file)
@@ -109,7 +109,7 @@ def main(_):
     # All is read once before the work: a fault in the last line is told at once.
     total = sum(1 for _ in text_rows.read(FLAGS.input_file, columns))
   command_line.import_tensorflow()
-  from bert_ja import extraction, vectors
+  from bert_ja.encoding import extraction, vectors
 
   model = create_model()
   options = vectors.Options(
@@ -150,7 +150,8 @@ def create_model():
   Raises:
     ValueError: there is no model, or its parts do not fit together.
   """
-  from bert_ja import distribution, vectors
+  from bert_ja import distribution
+  from bert_ja.encoding import vectors
 
   files = model_flags.find(FLAGS)
   if not files.init_checkpoint:

@@ -9,7 +9,8 @@ own tokenizer; vectors are means over all pieces, of length 1.
 import numpy as np
 from absl import flags
 
-from bert_ja import encoder, text_io
+from bert_ja import text_io
+from bert_ja.encoding import encoder
 from bert_ja.flags import command_line
 
 FLAGS = flags.FLAGS

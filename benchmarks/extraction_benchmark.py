@@ -143,7 +143,7 @@ def measure(
   """
   import dataclasses
 
-  from bert_ja import extraction
+  from bert_ja.encoding import extraction
 
   def extractor(changes):
     changed = dataclasses.replace(options, **changes)
@@ -196,7 +196,8 @@ def main(_):
   """Measures and prints."""
   logging.set_verbosity(logging.WARNING)
   command_line.import_tensorflow()
-  from bert_ja import distribution, encoder, vectors
+  from bert_ja import distribution
+  from bert_ja.encoding import encoder, vectors
 
   distribution.create_strategy(distribution.RuntimeConfig())
   if FLAGS.input_file:

@@ -61,7 +61,7 @@ def joint_scorer(directory: str, options: Any):
   """
   import numpy as np
 
-  from bert_ja import encoder
+  from bert_ja.encoding import encoder
 
   model = encoder.load(directory)
   draw = np.random.default_rng(1)
@@ -92,7 +92,8 @@ def measure(
     For each model {"model", "seconds", "speed" in relation to one sequence,
     "seconds_to_encode" of all candidates, once}.
   """
-  from bert_ja import pair_scoring, vectors
+  from bert_ja import pair_scoring
+  from bert_ja.encoding import vectors
 
   query, *candidates = texts
   options = vectors.Options("pooler", max_seq_length=2 * max_seq_length)

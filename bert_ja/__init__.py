@@ -13,7 +13,7 @@ __getattr__ = lazy.names(
     "AdamWeightDecayOptimizer": "bert_ja.optimization",
     "BertConfig": "bert_ja.modeling",
     "BertModel": "bert_ja.modeling",
-    "Encoder": "bert_ja.encoder",
+    "Encoder": "bert_ja.encoding.encoder",
     "Estimator": "bert_ja.estimator",
     "FullTokenizer": "bert_ja.tokenization",
     "InputExample": "bert_ja.tasks.base",

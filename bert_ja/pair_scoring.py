@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from bert_ja import checkpoint, encoder, heads, model_files, two_tower
+from bert_ja import checkpoint, heads, model_files, two_tower
+from bert_ja.encoding import encoder
 from bert_ja.tasks import kinds
 
 # Candidates compared at once; fewer where the vectors of all pieces are.

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from absl import flags
 
-from bert_ja import comparison_file, study_file
 from bert_ja.commands import baselines, compare
+from bert_ja.comparisons import comparison_file
 from bert_ja.data import word_features
 from bert_ja.flags import task_flags
+from bert_ja.studies import study_file
 from bert_ja.tasks import kinds, registry
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "benchmarks" / "configs"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import extraction_benchmark
-from bert_ja import encoder, extraction, vectors
+from bert_ja.encoding import encoder, extraction, vectors
 from tests import vector_model
 
 OPTIONS = vectors.Options(max_seq_length=12, batch_size=4)

@@ -5,7 +5,7 @@ import types
 import pytest
 
 from benchmarks import extraction_benchmark, pair_benchmark
-from bert_ja import vectors
+from bert_ja.encoding import vectors
 
 CANDIDATES = 6
 

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 import bert_ja
-from bert_ja import checkpoint, encoder, heads, model_files, pair_scoring, two_tower
+from bert_ja import checkpoint, heads, model_files, pair_scoring, two_tower
 from bert_ja.data import pair_features, tower_features
+from bert_ja.encoding import encoder
 from tests import vector_model
 
 LABELS = ["no", "yes", "perhaps"]

@@ -138,24 +138,24 @@ def main(argv: Sequence[str]) -> None:
   """Reads the data, trains, writes the results and shows the summary."""
   del argv
   command_line.require(FLAGS, "task_name", "data_dir", "output_dir")
-  from bert_ja import baselines
+  from bert_ja.baselines import baseline_runs
 
   data = read(task_flags.get_processor(None, FLAGS), FLAGS)
   names = choose(data, FLAGS)
-  inputs = baselines.Inputs(
+  inputs = baseline_runs.Inputs(
     words=units() if _any(names, "tfidf") else None,
     encode=create_encoder().encode if _any(names, "encoder") else None,
     vectors=read_vectors(names, data, FLAGS),
   )
-  options = baselines.Options(
+  options = baseline_runs.Options(
     FLAGS.max_features,
     FLAGS.num_estimators,
     FLAGS.seed,
     inverse_penalties=tuple(sorted(map(float, FLAGS.inverse_penalties))),
     ngrams=tuple(map(int, FLAGS.tfidf_ngrams)),
   )
-  results = baselines.run(names, data, inputs, options, FLAGS.output_dir)
-  print(baselines.summary_table(results), end="", flush=True)
+  results = baseline_runs.run(names, data, inputs, options, FLAGS.output_dir)
+  print(baseline_runs.summary_table(results), end="", flush=True)
 
 
 def read(processor: Any, flag_values: flags.FlagValues) -> Any:
@@ -169,7 +169,7 @@ def read(processor: Any, flag_values: flags.FlagValues) -> Any:
     FileNotFoundError: the train set or a file that is named is missing.
     ValueError: a name of --score_sets has no meaning; or see `baseline_data.read`.
   """
-  from bert_ja import baseline_data
+  from bert_ja.baselines import baseline_data
 
   scored, known = flag_values.score_sets, baseline_data.SCORED
   if not scored or not set(scored) <= set(known):
@@ -182,7 +182,7 @@ def read(processor: Any, flag_values: flags.FlagValues) -> Any:
 
 def read_vectors(names: Sequence[str], data: Any, flag_values: flags.FlagValues) -> Any:
   """`baseline_data.read_vectors` of --vectors_file; None if no baseline takes them."""
-  from bert_ja import baseline_data
+  from bert_ja.baselines import baseline_data
 
   if not _any(names, "vectors"):
     return None
@@ -251,7 +251,7 @@ def create_encoder() -> Any:
   # What is missing is told before TensorFlow starts, and before other baselines train.
   model_files.find(FLAGS.model_dir, weights=False)
   command_line.import_tensorflow()
-  from bert_ja import encoder
+  from bert_ja.encoding import encoder
 
   length = FLAGS.max_seq_length if FLAGS["max_seq_length"].present else None
   return encoder.Encoder(FLAGS.model_dir, pooling=FLAGS.pooling, max_seq_length=length)

@@ -71,7 +71,7 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: Sequence[str]) -> None:
   """Runs what is not finished, or prints it."""
   del argv
-  from bert_ja import comparison, comparison_file
+  from bert_ja.comparisons import comparison, comparison_file
 
   check_shared_flags("comparison_file")
   plan = comparison_file.read(FLAGS.comparison_file)

@@ -53,7 +53,8 @@ def main(argv: Sequence[str]) -> None:
       "bert-ja report OUTPUT_DIR"
     )
   directory = argv[1]
-  from bert_ja import report_files, report_page, text_io
+  from bert_ja import text_io
+  from bert_ja.reports import report_files, report_page
 
   if text_io.is_remote(directory) or report_files.has_checkpoint(directory):
     command_line.import_tensorflow()

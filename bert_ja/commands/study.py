@@ -29,7 +29,7 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def main(argv: Sequence[str]) -> None:
   """Runs what is not finished, or prints it."""
   del argv
-  from bert_ja import study, study_file
+  from bert_ja.studies import study, study_file
 
   compare.check_shared_flags("study_file")
   plan = study_file.read(FLAGS.study_file)
@@ -74,7 +74,7 @@ def check_data(plan, script: str, baseline_runs) -> tuple[dict, tuple[str, ...]]
     ValueError, FileNotFoundError: a set has no split or label that it needs, two runs
       on it differ in their rows, or its baselines lack something.
   """
-  from bert_ja import study_data
+  from bert_ja.studies import study_data
 
   # Other seeds have the same rows, but for those that are held out.
   trials = [
@@ -112,7 +112,7 @@ class _RowsOfSet:
       where: what messages start with.
       has_test: whether the test set is read.
     """
-    from bert_ja import study_data
+    from bert_ja.studies import study_data
 
     self._where = where
     self._splits = ("train", "dev", "test") if has_test else ("train", "dev")
@@ -122,7 +122,7 @@ class _RowsOfSet:
 
   def add_run(self, name, script, run):
     """Checks the rows of a model's run."""
-    from bert_ja import study_data
+    from bert_ja.studies import study_data
 
     values = self._parse(script, run, "")
     fraction = values.validation_fraction

@@ -9,7 +9,8 @@ import pytest
 from absl import flags
 
 import bert_ja
-from bert_ja import baseline_data, baseline_learners, figures
+from bert_ja import figures
+from bert_ja.baselines import baseline_data, baseline_learners
 from bert_ja.commands import baselines
 from tests import vector_model
 

@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from bert_ja import comparison_file
 from bert_ja.commands import compare
+from bert_ja.comparisons import comparison_file
 from tests import fake_script
 from tests.scripts import runs as classifier_runs
 

@@ -14,8 +14,8 @@ import pytest
 from absl import flags
 
 import extract_features
-from bert_ja import encoder, pooling, vector_writers, vectors
 from bert_ja.data import text_rows
+from bert_ja.encoding import encoder, pooling, vector_writers, vectors
 from tests import vector_model
 from tests.scripts import runs
 
@@ -87,7 +87,8 @@ class TestOriginalsNumbers:
     self.compare(tmp_path / "features.jsonl", cli / "expected/extract_features.jsonl")
 
   def test_stored_vectors(self, shared_golden, tmp_path, golden_model, monkeypatch):
-    from bert_ja import extraction, front_ends, modeling
+    from bert_ja import front_ends, modeling
+    from bert_ja.encoding import extraction
 
     model = vectors.VectorModel(
       modeling.BertConfig.from_json_file(golden_model.config_file),

@@ -1,0 +1,1 @@
+"""Several models with several settings, and the table of the best."""

@@ -1,0 +1,1 @@
+"""Vectors of texts: in Python, and as files."""

@@ -1,0 +1,1 @@
+"""Models in several modes on several sets, and the report on them."""
