@@ -292,8 +292,7 @@ def save(
   text_io.makedirs(directory)
   # transformers refuses a file that does not say which framework's layout it has.
   data = safetensors.numpy.save(tensors, metadata={"format": "pt"})
-  with text_io.written_whole(os.path.join(directory, WEIGHTS_NAMES[0]), "wb") as writer:
-    writer.write(data)
+  text_io.write_bytes(os.path.join(directory, WEIGHTS_NAMES[0]), data)
   text_io.write_json(
     os.path.join(directory, CONFIG_NAME), _config(config, written, arrays)
   )

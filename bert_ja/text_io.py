@@ -254,6 +254,7 @@ def write_text(path: str, text: str) -> None:
 
 
 def write_bytes(path: str, data: bytes) -> None:
+  """Writes a file, whole or not at all."""
   with written_whole(path, "wb") as writer:
     writer.write(data)
 

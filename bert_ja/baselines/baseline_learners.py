@@ -53,7 +53,7 @@ class Learner:
   """Base of all: a task's rows, and what to learn of them.
 
   Attributes:
-    names: of the baselines, the slowest last: what one sees, and what learns from it.
+    names: of the baselines: what one sees, and what learns from it.
     scores: those to show.
   """
 

@@ -46,12 +46,12 @@ def logistic_regression(
     score: scikit-learn's name of what is best.
   """
   learner = linear_model.LogisticRegression(max_iter=1000)
-  return _search(learner, "C", inverse_penalties, folds, score)
+  return _search(learner, "C", sorted(set(inverse_penalties)), folds, score)
 
 
 def ridge(inverse_penalties: Sequence[float], folds: np.ndarray) -> Any:
   """Ridge regression, not yet trained; of several values of 1 / alpha the best."""
-  alphas = [1 / value for value in inverse_penalties]
+  alphas = [1 / value for value in sorted(set(inverse_penalties))]
   learner = linear_model.Ridge()
   return _search(learner, "alpha", alphas, folds, "neg_mean_squared_error")
 
@@ -62,15 +62,12 @@ def _search(learner, name, values, folds, score):
     # Nothing tells which is better: the one nearest to scikit-learn's default.
     values = [min(values, key=lambda value: abs(math.log(value)))]
     logging.warning(
-      "%s = %g without cross-validation, which needs two rows to score that have "
-      "others of their label to learn from",
-      *(name, values[0]),
+      "%s without cross-validation, which needs two rows that can be scored",
+      _shown(name, values[0]),
     )
   if len(values) == 1:
     return learner.set_params(**{name: values[0]})
-  logging.info(
-    "Cross-validation: %d values of %s, %d folds", len(values), name, num_folds
-  )
+  logging.info("Cross-validation: %d penalties, %d folds", len(values), num_folds)
   return model_selection.GridSearchCV(
     learner,
     {name: values},
@@ -100,9 +97,14 @@ def log_scores(estimator: Any) -> None:
   for setting, score in zip(results["params"], results["mean_test_score"], strict=True):
     ((name, value),) = setting.items()
     chosen = ", the best" if setting == search.best_params_ else ""
-    logging.info("%s = %g: %s %.4f%s", name, value, search.scoring, score, chosen)
+    logging.info("%s: %s %.4f%s", _shown(name, value), search.scoring, score, chosen)
   if search.best_index_ in (0, len(results["params"]) - 1):
     logging.info("The best is at an end of --inverse_penalties; try others beyond it")
+
+
+def _shown(name, value):
+  """A penalty as --inverse_penalties has it."""
+  return f"1 / alpha = {1 / value:g}" if name == "alpha" else f"{name} = {value:g}"
 
 
 def _last_step(estimator):

@@ -161,8 +161,7 @@ class Windows:
     }
     buffer = io.BytesIO()  # not every file system lets np.savez go back in a file
     np.savez(buffer, **values)
-    with text_io.written_whole(path, "wb") as writer:
-      writer.write(buffer.getvalue())  # GFile takes bytes alone
+    text_io.write_bytes(path, buffer.getvalue())
 
   @classmethod
   def load(cls, path: str) -> "Windows":

@@ -174,8 +174,8 @@ def predicts_one_class(path: str) -> bool:
   """Whether all predictions of a confusion matrix are of one class.
 
   Args:
-    path: of `confusion_matrix.txt`, see `label_reports.write_classification_report`; False
-      where there is none.
+    path: of `confusion_matrix.txt`, see `label_reports.write_classification_report`;
+      False where there is none.
 
   Raises:
     ValueError: the file is damaged.

@@ -67,10 +67,7 @@ class Sentence(kinds.Kind):
     probabilities = outputs["probabilities"]
     columns = kinds.row_columns(examples)
     if labels_known:
-      columns["label"] = [
-        example.label if example.label in self.label_list else ""
-        for example in examples
-      ]
+      columns["label"] = [example.label or "" for example in examples]
     columns["predicted"] = [self.label_list[k] for k in probabilities.argmax(axis=1)]
     columns |= kinds.probability_columns(self.label_list, probabilities)
     return [

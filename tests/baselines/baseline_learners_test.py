@@ -114,14 +114,15 @@ class TestChoices:
     whole = baseline_search.logistic_regression
 
     def spy(penalties, folds, score):
-      fits.append(folds)
+      fits.append((folds, score))
       return whole(penalties, folds, score)
 
     monkeypatch.setattr(baseline_search, "logistic_regression", spy)
     rows = choice_rows(11, 1)
     rows.insert(4, ("a", ["b", "", "", ""], 0))  # always right, and so never scored
     run(choice_data(train=rows, dev=rows), tmp_path, "tfidf_logistic")
-    (folds,) = fits
+    ((folds, score),) = fits
+    assert score == "neg_log_loss"  # odds are what is compared
     counts = [sum(map(bool, choices)) for _, choices, _ in rows]
     parts = np.split(folds, np.cumsum(counts)[:-1])
     of_rows = [set(part.tolist()) for part in parts]

@@ -14,7 +14,12 @@ from sklearn import (
 )
 
 from bert_ja import figures
-from bert_ja.baselines import baseline_data, baseline_features, baseline_runs
+from bert_ja.baselines import (
+  baseline_data,
+  baseline_features,
+  baseline_runs,
+  baseline_search,
+)
 from bert_ja.tasks import base, sentence
 
 LABELS = ["dull", "fine", "good"]
@@ -356,7 +361,15 @@ def test_one_label_teaches_nothing(tmp_path):
   assert not (tmp_path / "out").exists()
 
 
-def test_a_label_of_one_row_is_learned_but_not_searched_with(tmp_path):
+def test_a_label_of_one_row_is_learned_but_not_searched_with(monkeypatch, tmp_path):
+  searches = []
+  whole = baseline_search.logistic_regression
+
+  def spy(penalties, folds, score):
+    searches.append((folds, score))
+    return whole(penalties, folds, score)
+
+  monkeypatch.setattr(baseline_search, "logistic_regression", spy)
   texts, labels = sentences(40)
   rows = [(t, n) for t, n in zip(texts, labels, strict=True) if n != "fine"]
   rows.insert(3, ("fine0", "fine"))
@@ -365,9 +378,12 @@ def test_a_label_of_one_row_is_learned_but_not_searched_with(tmp_path):
   )
   found = run(["tfidf_logistic"], data, tmp_path)["tfidf_logistic"]
   assert found.scores["test"]["accuracy"] == 1
+  ((folds, score),) = searches
+  assert np.flatnonzero(folds == -1).tolist() == [3]
+  assert score == "f1_macro"  # rare labels count as others do
 
 
-def test_labels_of_one_row_each_take_the_default_penalty(data, tmp_path):
+def test_labels_of_one_row_each_take_the_default_penalty(tmp_path):
   data = data_of(train=(["a", "b", "c"], LABELS), test=(["b"], ["fine"]))
   options = {"inverse_penalties": (1e-3, 0.5, 50.0)}
   found = run(["tfidf_logistic"], data, tmp_path, **options)["tfidf_logistic"]
