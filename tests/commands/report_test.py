@@ -11,7 +11,8 @@ import pytest
 
 from bert_ja import label_reports, learning_curve, table_files, text_io
 from bert_ja.commands import report
-from tests import prediction_tables, report_page_test
+from tests import prediction_tables
+from tests.reports import report_page_test
 from tests.scripts import runs
 
 _BROWSER = shutil.which("chromium") or shutil.which("google-chrome")

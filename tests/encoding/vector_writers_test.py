@@ -148,7 +148,7 @@ class TestTable:
 
 _KILLED = """
 import os, signal, sys
-from tests import vector_writers_test as test
+from tests.encoding import vector_writers_test as test
 path, left = sys.argv[1], int(sys.argv[2])
 replace = os.replace
 
