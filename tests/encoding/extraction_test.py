@@ -299,7 +299,8 @@ def rows_in(state):
 
 _PROGRAM = """
 import sys
-from bert_ja import distribution, encoder, extraction, vectors
+from bert_ja import distribution
+from bert_ja.encoding import encoder, extraction, vectors
 from bert_ja.data import text_rows
 distribution.create_strategy(distribution.RuntimeConfig())
 vectors._BLOCK_TEXTS = int(sys.argv[4])

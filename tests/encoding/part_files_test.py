@@ -261,7 +261,7 @@ def interrupted(paths, temporary):
 _FULL = """
 import resource, sys
 sys.path.insert(0, ".")
-from bert_ja import part_files
+from bert_ja.encoding import part_files
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 try:
   with part_files.opened(sys.argv[1], ["", "names"], "k") as parts:

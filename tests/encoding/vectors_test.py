@@ -224,7 +224,8 @@ class TestDevices:
   PROGRAM = """
 import sys
 import numpy as np
-from bert_ja import distribution, encoder, vectors
+from bert_ja import distribution
+from bert_ja.encoding import encoder, vectors
 from tests import vector_model
 strategy = distribution.create_strategy(distribution.RuntimeConfig(num_devices=2))
 one = encoder.load(sys.argv[1])
