@@ -35,8 +35,7 @@ class Options:
     seed: of gradient boosting and MLPs; the others draw nothing.
     hidden_sizes: of an MLP's layers before the last.
     inverse_penalties: of logistic regressions (C) and ridge regressions (1 / alpha),
-      above 0, in rising order; of several cross-validation on the train set takes the
-      best.
+      above 0; of several cross-validation on the train set takes the best.
     ngrams: the fewest and the most neighbouring words or characters that TF-IDF counts
       together.
   """
@@ -80,6 +79,20 @@ class Learner:
       name: np.zeros([len(rows), 1]) for name, rows in self._data.examples.items()
     }
 
+  def targets(self) -> np.ndarray:
+    """What an estimator learns of the train set; by default the label ids [R]."""
+    return self._data.label_ids("train")
+
+  def predict(self, estimator: Any, name: str, features: Any) -> dict[str, np.ndarray]:
+    """What the task's kind calls `predictions`, with the `per_example_loss` [R].
+
+    Args:
+      estimator: trained.
+      name: of the set.
+      features: what the baseline sees of it.
+    """
+    raise NotImplementedError
+
   def outputs(
     self, estimator: Any, features: Mapping[str, Any]
   ) -> dict[str, dict[str, np.ndarray]]:
@@ -90,10 +103,12 @@ class Learner:
       features: what the baseline sees of each set.
 
     Returns:
-      For each scored set what the task's kind calls `predictions`, with the
-      `per_example_loss` [R].
+      For each scored set what `predict` gives.
     """
-    raise NotImplementedError
+    estimator.fit(features["train"], self.targets())
+    return {
+      name: self.predict(estimator, name, features[name]) for name in self._data.scored
+    }
 
 
 class Classes(Learner):
@@ -154,18 +169,12 @@ class Classes(Learner):
       options.inverse_penalties, folds, "f1_macro"
     )
 
-  def outputs(
-    self, estimator: Any, features: Mapping[str, Any]
-  ) -> dict[str, dict[str, np.ndarray]]:
+  def predict(self, estimator: Any, name: str, features: Any) -> dict[str, np.ndarray]:
     """`probabilities` [R, C]; 0 for labels that the train set lacks."""
-    data = self._data
-    estimator.fit(features["train"], data.label_ids("train"))
-    found = {}
-    for name in data.scored:
-      rows = np.zeros([len(data.examples[name]), len(data.kind.label_list)])
-      rows[:, estimator.classes_] = estimator.predict_proba(features[name])
-      found[name] = _with_losses({"probabilities": rows}, data.label_ids(name))
-    return found
+    labels = self._data.label_ids(name)
+    rows = np.zeros([len(labels), len(self._data.kind.label_list)])
+    rows[:, estimator.classes_] = estimator.predict_proba(features)
+    return _with_losses({"probabilities": rows}, labels)
 
 
 class Choices(Learner):
@@ -213,19 +222,17 @@ class Choices(Learner):
       for name, there in self._there.items()
     }
 
-  def outputs(
-    self, estimator: Any, features: Mapping[str, Any]
-  ) -> dict[str, dict[str, np.ndarray]]:
+  def targets(self) -> np.ndarray:
+    """Whether each choice is the right one, bool."""
+    return self._right("train")
+
+  def predict(self, estimator: Any, name: str, features: Any) -> dict[str, np.ndarray]:
     """`scores` and `probabilities`, [R, N] each."""
-    estimator.fit(features["train"], self._right("train"))
-    found = {}
-    for name in self._data.scored:
-      there = self._there[name]
-      scores = np.full(there.shape, _NO_CHOICE)
-      scores[there] = estimator.decision_function(features[name])
-      outputs = {"scores": scores, "probabilities": special.softmax(scores, axis=1)}
-      found[name] = _with_losses(outputs, self._data.label_ids(name))
-    return found
+    there = self._there[name]
+    scores = np.full(there.shape, _NO_CHOICE)
+    scores[there] = estimator.decision_function(features)
+    outputs = {"scores": scores, "probabilities": special.softmax(scores, axis=1)}
+    return _with_losses(outputs, self._data.label_ids(name))
 
   def _places(self, row):
     """Whether each of N places has a choice."""
@@ -281,19 +288,12 @@ class Numbers(Learner):
     folds = baseline_search.deal(self._data.label_ids("train"))
     return baseline_search.ridge(options.inverse_penalties, folds)
 
-  def outputs(
-    self, estimator: Any, features: Mapping[str, Any]
-  ) -> dict[str, dict[str, np.ndarray]]:
+  def predict(self, estimator: Any, name: str, features: Any) -> dict[str, np.ndarray]:
     """`prediction` [R], in the unit of the labels."""
-    data = self._data
-    estimator.fit(features["train"], data.label_ids("train"))
-    found = {}
-    for name in data.scored:
-      prediction = estimator.predict(features[name])
-      # In the unit of a model's loss.
-      errors = (prediction - data.label_ids(name)) / data.kind.learned["deviation"]
-      found[name] = {"prediction": prediction, "per_example_loss": errors**2}
-    return found
+    data, prediction = self._data, estimator.predict(features)
+    # In the unit of a model's loss.
+    errors = (prediction - data.label_ids(name)) / data.kind.learned["deviation"]
+    return {"prediction": prediction, "per_example_loss": errors**2}
 
 
 def _with_losses(outputs, labels):

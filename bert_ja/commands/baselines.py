@@ -151,7 +151,7 @@ def main(argv: Sequence[str]) -> None:
     FLAGS.max_features,
     FLAGS.num_estimators,
     FLAGS.seed,
-    inverse_penalties=tuple(sorted(map(float, FLAGS.inverse_penalties))),
+    inverse_penalties=tuple(map(float, FLAGS.inverse_penalties)),
     ngrams=tuple(map(int, FLAGS.tfidf_ngrams)),
   )
   results = baseline_runs.run(names, data, inputs, options, FLAGS.output_dir)

@@ -165,7 +165,7 @@ class _StudyReader(comparison_file.Reader):
     names = self.get(self.values, "baselines", list, [])
     if not names:
       return ()
-    from bert_ja.baselines import baseline_learners
+    from bert_ja.baselines import baseline_learners  # it loads scikit-learn
 
     known = baseline_learners.LEARNERS["sentence"].names
     for number, name in enumerate(names):

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn import feature_extraction, linear_model
 
-from bert_ja.baselines import baseline_data, baseline_runs, baseline_search
+from bert_ja.baselines import baseline_data, baseline_runs
 from bert_ja.data import choice_features
 from bert_ja.tasks import base, multiple_choice, regression
 
@@ -109,19 +109,11 @@ class TestChoices:
     assert set(results) == {"eval_accuracy", "eval_loss", "loss"}
     assert 0 < results["eval_loss"] < np.log(4)
 
-  def test_choices_of_a_row_are_never_apart(self, monkeypatch, tmp_path):
-    fits = []
-    whole = baseline_search.logistic_regression
-
-    def spy(penalties, folds, score):
-      fits.append((folds, score))
-      return whole(penalties, folds, score)
-
-    monkeypatch.setattr(baseline_search, "logistic_regression", spy)
+  def test_choices_of_a_row_are_never_apart(self, searches, tmp_path):
     rows = choice_rows(11, 1)
     rows.insert(4, ("a", ["b", "", "", ""], 0))  # always right, and so never scored
     run(choice_data(train=rows, dev=rows), tmp_path, "tfidf_logistic")
-    ((folds, score),) = fits
+    ((folds, score),) = searches
     assert score == "neg_log_loss"  # odds are what is compared
     counts = [sum(map(bool, choices)) for _, choices, _ in rows]
     parts = np.split(folds, np.cumsum(counts)[:-1])

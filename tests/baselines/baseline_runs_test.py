@@ -18,7 +18,6 @@ from bert_ja.baselines import (
   baseline_data,
   baseline_features,
   baseline_runs,
-  baseline_search,
 )
 from bert_ja.tasks import base, sentence
 
@@ -361,15 +360,7 @@ def test_one_label_teaches_nothing(tmp_path):
   assert not (tmp_path / "out").exists()
 
 
-def test_a_label_of_one_row_is_learned_but_not_searched_with(monkeypatch, tmp_path):
-  searches = []
-  whole = baseline_search.logistic_regression
-
-  def spy(penalties, folds, score):
-    searches.append((folds, score))
-    return whole(penalties, folds, score)
-
-  monkeypatch.setattr(baseline_search, "logistic_regression", spy)
+def test_a_label_of_one_row_is_learned_but_not_searched_with(searches, tmp_path):
   texts, labels = sentences(40)
   rows = [(t, n) for t, n in zip(texts, labels, strict=True) if n != "fine"]
   rows.insert(3, ("fine0", "fine"))
