@@ -7,11 +7,12 @@ this module stays fast.
 import itertools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from absl import logging
 
-from bert_ja import figures, reporting, text_io
+from bert_ja import entity_scores, figures, reporting, text_io
 
 _SCREEN_COLUMNS = 88
 # Of classification_report.txt; entity_report.txt has types in place of labels.
@@ -23,7 +24,7 @@ def write_classification_report(
   labels: Sequence[int],
   predicted: Sequence[int],
   label_names: Sequence[str],
-) -> None:
+) -> list[str]:
   """Writes `classification_report.txt`, `confusion_matrix.txt`, `confusion_matrix.png`.
 
   Args:
@@ -31,6 +32,9 @@ def write_classification_report(
     labels: int [R], each in [0, C).
     predicted: int [R], each in [0, C).
     label_names: C names.
+
+  Returns:
+    The paths. The report is logged too.
 
   Raises:
     ValueError: no rows, or sizes that do not match.
@@ -43,17 +47,15 @@ def write_classification_report(
     )
   matrix = np.zeros([len(label_names)] * 2, np.int64)  # [C, C]
   np.add.at(matrix, (labels, predicted), 1)
-  text_io.write_text(
-    os.path.join(directory, "classification_report.txt"),
-    _report_text(labels, predicted, label_names),
+  report = _write_report(
+    directory, "classification_report.txt", _report_text(labels, predicted, label_names)
   )
-  text_io.write_text(
-    os.path.join(directory, "confusion_matrix.txt"), _matrix_text(matrix, label_names)
+  table, picture = (
+    os.path.join(directory, f"confusion_matrix.{ending}") for ending in ("txt", "png")
   )
-  text_io.write_bytes(
-    os.path.join(directory, "confusion_matrix.png"),
-    figures.confusion_matrix(matrix, label_names),
-  )
+  text_io.write_text(table, _matrix_text(matrix, label_names))
+  text_io.write_bytes(picture, figures.confusion_matrix(matrix, label_names))
+  return [report, table, picture]
 
 
 def write_label_report(
@@ -61,7 +63,7 @@ def write_label_report(
   targets: np.ndarray,
   predicted: np.ndarray,
   label_names: Sequence[str],
-) -> str:
+) -> list[str]:
   """Writes `classification_report.txt` of rows with any number of labels.
 
   Args:
@@ -71,17 +73,44 @@ def write_label_report(
     label_names: C names.
 
   Returns:
-    The path.
+    The path. The report is logged too.
   """
   averages = ("micro", "macro", "weighted")
   table = _scores_table(targets, predicted, label_names, averages, int(targets.sum()))
   right = int(np.sum((targets == predicted).all(axis=1)))
-  path = os.path.join(directory, "classification_report.txt")
-  text_io.write_text(
-    path,
-    f"{table}\nall labels of a row right {right / len(targets):.4f} ({right} of "
-    f"{len(targets)})\n",
+  sums = (
+    f"all labels of a row right {right / len(targets):.4f} ({right} of {len(targets)})"
   )
+  return [_write_report(directory, "classification_report.txt", f"{table}\n{sums}\n")]
+
+
+def write_entity_report(
+  directory: str,
+  scores: Mapping[str, tuple[entity_scores.Score, Mapping[str, entity_scores.Score]]],
+) -> list[str]:
+  """Writes `entity_report.txt`: a table for each way to count entities.
+
+  Args:
+    directory: an existing directory.
+    scores: {what heads the types: what `entity_scores.score` returns}.
+
+  Returns:
+    The path. The report is logged too.
+  """
+  tables = []
+  for heading, (total, by_type) in scores.items():
+    rows = [
+      (name, row.precision, row.recall, row.f1, row.support)
+      for name, row in [*by_type.items(), ("(all)", total)]
+    ]
+    tables.append(reporting.format_table(rows, (heading, *LABEL_COLUMNS[1:])))
+  return [_write_report(directory, "entity_report.txt", "\n".join(tables))]
+
+
+def _write_report(directory, name, text):
+  path = os.path.join(directory, name)
+  text_io.write_text(path, text)
+  logging.info("%s", text)
   return path
 
 

@@ -118,7 +118,7 @@ class TestWriteLabelReport:
   def test_each_label_and_the_averages(self, tmp_path):
     targets = np.array([[1, 0], [1, 1], [0, 0]])
     predicted = np.array([[1, 0], [1, 0], [1, 0]])
-    path = label_reports.write_label_report(
+    (path,) = label_reports.write_label_report(
       str(tmp_path), targets, predicted, ["a", "b"]
     )
     with open(path) as reader:

@@ -102,6 +102,23 @@ def _choice(cell, place):
   raise ValueError(f"{place}: expected texts as choices, found {cell!r}")
 
 
+def read_place(text: str, place: str) -> int:
+  """A label in a file -> the place of the right choice.
+
+  Args:
+    text: a whole number, from 0; what is too large is found when choices are known.
+    place: file and line, for messages.
+
+  Raises:
+    ValueError: it is no whole number.
+  """
+  if not re.fullmatch(r"[+-]?[0-9]+", text):
+    raise ValueError(
+      f"{place}: expected the place of the right choice, from 0, found {text!r}"
+    )
+  return int(text)
+
+
 class Places(labels.Labels):
   """The right one of an example's choices: its place."""
 

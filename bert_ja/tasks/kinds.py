@@ -66,7 +66,8 @@ class Kind:
     labels_of: makes the `labels.Labels` of a list of names.
     best_metric: what chooses the best checkpoint, unless a flag says so.
     loss_options: which of `losses.LossOptions` its loss knows.
-    original_metrics: what eval_results.txt holds, as far as it was computed.
+    original_scores: those of `scores` that eval_results.txt holds beside losses and
+      step, where the original wrote no others; by default all.
     has_test_results: whether predictions have `probabilities` for the original's
       test_results.tsv.
     labels: the task's.
@@ -83,7 +84,7 @@ class Kind:
   labels_of: Callable[[Sequence[str]], labels.Labels] = labels.ClassLabels
   best_metric = "eval_accuracy"
   loss_options: tuple[str, ...] = ("class_weights", "label_smoothing", "focal_gamma")
-  original_metrics = ("eval_accuracy", "eval_loss", "global_step", "loss")
+  original_scores: Sequence[str] | None = None
   has_test_results = False
   must_learn = False
 
@@ -208,8 +209,12 @@ class Kind:
     """Writes results and reports; returns the paths."""
     text_io.makedirs(directory)
     path = os.path.join(directory, "eval_results.txt")
-    names = [name for name in self.original_metrics if name in results]
-    reporting.write_results(path, {name: results[name] for name in names})
+    kept = results
+    if self.original_scores is not None:
+      names = {f"eval_{name}" for name in self.original_scores}
+      names |= {"eval_loss", "global_step", "loss"}
+      kept = {name: results[name] for name in results if name in names}
+    reporting.write_results(path, kept)
     return [path, *self._write_scores(directory, results, outputs, examples)]
 
   def write_predictions(

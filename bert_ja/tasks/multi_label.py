@@ -5,9 +5,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from absl import logging
 
-from bert_ja import label_reports, metrics, reporting, text_io
+from bert_ja import label_reports, metrics, reporting
 from bert_ja.data import labels
 from bert_ja.tasks import kinds, registry, table
 
@@ -74,13 +73,6 @@ class MultiLabel(kinds.Kind):
   title = "any number of labels for a text"
   labels_of = labels.ClassSets
   best_metric = "eval_f1_micro"
-  original_metrics = (
-    "eval_f1_macro",
-    "eval_f1_micro",
-    "eval_loss",
-    "global_step",
-    "loss",
-  )
 
   def __init__(
     self,
@@ -163,11 +155,9 @@ class MultiLabel(kinds.Kind):
     """Precision, recall and F1 of each label."""
     targets = outputs["label_ids"].astype(int)
     predicted = self._predicted(outputs).astype(int)
-    path = label_reports.write_label_report(
+    return label_reports.write_label_report(
       directory, targets, predicted, self.label_list
     )
-    logging.info("%s", text_io.read_text(path))
-    return [path]
 
   def _predicted(self, outputs):
     return outputs["probabilities"] >= self.threshold

@@ -1,7 +1,6 @@
 """Which choice goes with a text? N choices of a row, R rows, B of a batch."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,10 +29,7 @@ class MultipleChoiceProcessor(table.TableProcessor):
   choice_columns = None
   usual_text_columns = (
     ("context", "question"),
-    ("question",),
-    ("text",),
-    ("context",),
-    ("startphrase",),
+    *((name,) for name in ("question", "text", "context", "startphrase")),
   )
 
   def __init__(
@@ -57,12 +53,7 @@ class MultipleChoiceProcessor(table.TableProcessor):
   def read_label(self, value: Any, place: str) -> int | None:
     if table.is_empty(value):
       return None
-    name = table.label_name(value, place)
-    if not re.fullmatch(r"[+-]?[0-9]+", name):
-      raise ValueError(
-        f"{place}: expected the place of the right choice, from 0, found {name!r}"
-      )
-    return int(name)
+    return choice_features.read_place(table.label_name(value, place), place)
 
   def complete(
     self, example: base.InputExample, row: Mapping[str, Any]

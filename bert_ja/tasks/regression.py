@@ -45,13 +45,6 @@ class Regression(kinds.Kind):
   best_metric = "eval_pearson"
   loss_options = ()
   must_learn = True
-  original_metrics = (
-    "eval_pearson",
-    "eval_spearman",
-    "eval_loss",
-    "global_step",
-    "loss",
-  )
 
   def learn(self, examples: Sequence[Any]) -> None:
     """The mean and deviation of labels."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from bert_ja import label_reports, metrics, reporting, text_io
+from bert_ja import label_reports, metrics, reporting
 from bert_ja.data import context_features
 from bert_ja.tasks import kinds
 
@@ -17,6 +17,7 @@ class Sentence(kinds.Kind):
   """One class for a row; logits [B, C], label ids [B]."""
 
   title = "one class for a text"
+  original_scores = ("accuracy",)
   has_test_results = True  # the original's (A-103)
 
   def __init__(
@@ -82,13 +83,10 @@ class Sentence(kinds.Kind):
   ) -> list[str]:
     """A report of each class and the confusion matrix."""
     predicted = outputs["probabilities"].argmax(axis=1)
-    label_reports.write_classification_report(
+    paths = label_reports.write_classification_report(
       directory, outputs["label_ids"], predicted, self.label_list
     )
-    report = os.path.join(directory, "classification_report.txt")
-    logging.info("%s", text_io.read_text(report))
     note = metrics.single_class_note(predicted, self.label_list)
     if note:
       logging.warning("%s", note)
-    names = ("confusion_matrix.txt", "confusion_matrix.png")
-    return [report, *(os.path.join(directory, name) for name in names)]
+    return paths

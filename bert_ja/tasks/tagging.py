@@ -1,13 +1,11 @@
 """A tag for each word: entities, slots. R sentences, B of a batch, W words at most."""
 
-import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from absl import logging
 
-from bert_ja import entity_scores, reporting, text_io
+from bert_ja import entity_scores, label_reports
 from bert_ja.data import tagged_files, word_features
 from bert_ja.tasks import kinds, registry, table
 
@@ -63,17 +61,6 @@ class Token(kinds.Kind):
   features = word_features
   labels_of = word_features.Tags
   best_metric = "eval_f1"
-  original_metrics = (
-    "eval_f1",
-    "eval_joint_accuracy",
-    "eval_loss",
-    "eval_precision",
-    "eval_recall",
-    "eval_strict_f1",
-    "eval_token_accuracy",
-    "global_step",
-    "loss",
-  )
 
   def prepare(
     self, examples: Sequence[word_features.WordExample], tokenizer: Any
@@ -160,20 +147,11 @@ class Token(kinds.Kind):
   ) -> list[str]:
     """entity_report.txt: scores of each type, by default and strictly."""
     predicted = self._tags(outputs, examples)
-    tables = []
-    for strict in (False, True):
-      total, by_type = _score(examples, predicted, strict)
-      rows = [
-        (name, row.precision, row.recall, row.f1, row.support)
-        for name, row in [*by_type.items(), ("(all)", total)]
-      ]
-      name = "strict type" if strict else "type"
-      headers = (name, "precision", "recall", "F1", "support")
-      tables.append(reporting.format_table(rows, headers))
-    path = os.path.join(directory, "entity_report.txt")
-    text_io.write_text(path, "\n".join(tables))
-    logging.info("%s", tables[0])
-    return [path]
+    scores = {
+      name: _score(examples, predicted, strict=name != "type")
+      for name in ("type", "strict type")
+    }
+    return label_reports.write_entity_report(directory, scores)
 
 
 def _score(rows, predicted, strict=False):
