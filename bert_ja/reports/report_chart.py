@@ -9,9 +9,9 @@ import numpy as np
 from bert_ja.reports import report_files
 
 _WIDTH, _HEIGHT = 290, 180  # of the plot, in units of the picture
-_LEFT, _BELOW, _ABOVE, _RIGHT = 60, 28, 8, 14  # room around it
+_LEFT, _BELOW, _ABOVE, _RIGHT = 68, 28, 8, 14  # room around it
 _MOST_TICKS = 6
-_LETTER, _BETWEEN = 7.5, 14  # width of a digit, room between the numbers below
+_LETTER, _BETWEEN = 8.3, 14  # width of a digit, room between the numbers below
 _MOST_DECIMALS = 5  # digits behind the point, or zeros before it, that have room
 _MOST_POINTS = 400  # more than a picture has dots
 _MOST_MARKS = 30  # points that still have room for a circle each

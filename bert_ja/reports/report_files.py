@@ -147,6 +147,9 @@ def read_run(directory: str, count: int = 20, predict_file: str | None = None) -
     splits = _splits(directory, count, record, notes)
   best = _score_name(_flag(record, "best_metric") or "")
   headlines = list(dict.fromkeys([best, *_HEADLINES]))
+  # With one label a row it is the accuracy once more.
+  if best != "f1_micro" and not any("subset_accuracy" in s.scores for s in splits):
+    headlines.remove("f1_micro")
   return Run(
     name=os.path.basename(os.path.abspath(directory)),
     kind=kind,

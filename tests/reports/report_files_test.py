@@ -114,6 +114,18 @@ class TestClassifier:
     headlines = report_files.read_run(str(trained)).headlines
     assert headlines[:2] == ["matthews_correlation", "accuracy"]
 
+  @pytest.mark.parametrize(
+    ("scores", "there"),
+    [
+      ({"accuracy": 0.5, "f1_micro": 0.5}, False),
+      ({"subset_accuracy": 0.5, "f1_micro": 0.6}, True),
+    ],
+  )
+  def test_micro_f1_is_shown_first_only_of_several_labels(self, trained, scores, there):
+    text_io.write_json(str(trained / "test" / "metrics.json"), scores)
+    headlines = report_files.read_run(str(trained)).headlines
+    assert ("f1_micro" in headlines) == there
+
   def test_flags_of_the_same_run_are_told_once(self, trained):
     write_flags(trained, "do_predict", data_dir="other")
     first, second = report_files.read_run(str(trained)).settings
