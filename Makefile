@@ -11,7 +11,9 @@ EXTRAS ?= dev,ja,text
 $(VENV)/installed: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[$(EXTRAS)]"
+	@echo "Installing packages, TensorFlow among them: some minutes, about 3.5 GB"
+	$(BIN)/pip install --quiet --config-settings editable_mode=compat \
+	  --editable ".[$(EXTRAS)]"
 	touch $@
 
 demo: $(VENV)/installed

@@ -266,6 +266,6 @@ def single_class_note(
   name = label_names[int(predicted[0])]
   return (
     f"All {len(predicted)} predictions are {name!r}: the model does not tell the "
-    "examples apart. Check the labels, that the weights were read, and "
-    "--learning_rate (too high or too few steps have this effect)."
+    "examples apart. Where it was trained to, check the labels, that the weights were "
+    "read, and --learning_rate (too high or too few steps have this effect)."
   )

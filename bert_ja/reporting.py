@@ -252,6 +252,7 @@ class Progress:
     initial: int = 0,
     examples_per_unit: float | None = None,
     interval: float = 10.0,
+    first_is_slow: bool = False,
     clock: Callable[[], float] = time.monotonic,
     stream: IO[str] | None = None,
   ):
@@ -264,12 +265,14 @@ class Progress:
       initial: units done by earlier runs.
       examples_per_unit: batch size, to give the speed in examples/s.
       interval: least seconds between two log lines.
+      first_is_slow: whether the first update tells nothing of the time that is left.
       clock: seconds from any fixed time.
       stream: where the bar goes if it is a terminal; the standard error by default.
     """
     self._total, self._unit, self._description = total, unit, description
     self._done, self._examples_per_unit = initial, examples_per_unit
     self._interval, self._clock = interval, clock
+    self._first_is_slow = first_is_slow
     self._stream = stream if stream is not None else sys.stderr
     self._values: dict[str, Any] = {}
     self._bar, self._handlers = None, []
@@ -322,7 +325,8 @@ class Progress:
 
   def _line(self, now):
     parts, overall = self._parts(self._rate(self._mark, now)), self._overall_rate(now)
-    if overall and self._total is not None:
+    told = self._started != self._entered or not self._first_is_slow
+    if told and overall and self._total is not None:
       parts.append(f"{duration_text((self._total - self._done) / overall)} left")
     return ", ".join(parts)
 

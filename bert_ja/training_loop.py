@@ -50,6 +50,7 @@ class TrainingLoop:
       description="train",
       initial=step,
       examples_per_unit=self._batch_size,
+      first_is_slow=True,  # it compiles the step
     ) as progress:
       while step < self._max_steps and not self._history.stops_early():
         count = min(steps_per_call, self._steps_to_event(step))

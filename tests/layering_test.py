@@ -17,7 +17,7 @@ _SCRIPTS = sorted(path.stem for path in _ROOT.glob("*.py"))
 # From the bottom to the top. A group is a module or folder of `bert_ja`, or several
 # names joined by "+" that belong together.
 _ROWS = (
-  ("text_io", "lazy", "shipped_models"),
+  ("text_io", "lazy", "plain_log", "shipped_models"),
   ("hugging_face", "input_files", "table_files"),
   ("checkpoint",),
   ("one_pass",),

@@ -160,6 +160,15 @@ class TestProgressInALog:
       "1 min 52 s left"
     )
 
+  def test_a_slow_first_update_tells_nothing_of_the_time_left(self, info_lines):
+    clock = Clock()
+    with reporting.Progress(9, clock=clock, first_is_slow=True) as progress:
+      for _ in range(2):
+        clock.now += 20
+        progress.update()
+    assert "left" not in info_lines()[0]
+    assert info_lines()[1].endswith("2 min 20 s left")
+
   def test_at_most_one_line_an_interval(self, info_lines):
     clock = Clock()
     with reporting.Progress(1000, interval=10, clock=clock) as progress:

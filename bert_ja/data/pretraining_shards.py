@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
-from bert_ja import text_io, tokenization
+from bert_ja import plain_log, text_io, tokenization
 from bert_ja.data import (
   feature_cache,
   parallel,
@@ -265,7 +265,7 @@ def _digest(path):
 def _make_in_worker(shared, item):
   tokenizer, settings, verbosity = shared
   shard, stores = item
-  logging.set_verbosity(verbosity)
+  plain_log.start(verbosity)
   return _make(tokenizer, settings, shard, stores)
 
 

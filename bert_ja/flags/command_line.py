@@ -6,7 +6,9 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from absl import app, flags, logging
+from absl import app, flags
+
+from bert_ja import plain_log
 
 # What a caller can mend. Anything else is a fault of this program and keeps its traceback.
 _EXPECTED_ERRORS = (ValueError, OSError, ImportError, NotImplementedError)
@@ -39,9 +41,7 @@ def run(
   if len(arguments) > 1 and not takes_arguments:
     _complain(f"{arguments[1]!r} is no flag; write --name=value")
     sys.exit(2)
-  logging.set_verbosity(logging.INFO)
-  logging.use_absl_handler()
-  logging.get_absl_handler().setFormatter(python_logging.Formatter("%(message)s"))
+  plain_log.start()
   try:
     sys.exit(_cleared(main, arguments))
   except KeyboardInterrupt as interrupt:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from absl import logging
+
 from bert_ja import table_files, text_io
 from bert_ja.data import labels, length_limit
 from bert_ja.tasks import base, registry, table_labels, table_rows
@@ -132,7 +134,10 @@ class TableProcessor(base.SetProcessor):
       ValueError: none were given and no data directory is known.
     """
     if self._labels is None:
-      other = "or give the labels with --labels_file, one a line"
+      other = (
+        "or give the labels with --labels_file, one a line, or as --model_dir a model "
+        "that was trained for them"
+      )
       if not (self.data_dir or self.train_file):
         raise ValueError(
           f"the labels are not known: read the training set first, {other}"
@@ -223,6 +228,11 @@ class TableProcessor(base.SetProcessor):
     names = [stem + ending for stem in _FILE_STEMS[set_type] for ending in self.endings]
     found = [name for name in names if text_io.exists(os.path.join(data_dir, name))]
     if not found:
+      if data_dir and not text_io.isdir(data_dir):
+        what = "is a file" if text_io.exists(data_dir) else "does not exist"
+        raise NotADirectoryError(
+          f"--data_dir={data_dir} {what}; give the directory with the sets, or {flag}"
+        )
       raise FileNotFoundError(
         f"--data_dir={data_dir} has no {set_type} set: expected one of "
         f"{', '.join(names)}, or {flag}"
@@ -262,14 +272,16 @@ class TableProcessor(base.SetProcessor):
       _require(path, columns, self.document_column, "--document_column")
     self._read_texts()
     contexts = table_rows.Contexts((self.context_sentences or 1) - 1)
-    examples = []
+    examples, empty = [], []
     for number, (line, row) in enumerate(rows, 1):
       source = f"{path}, line {line}"
       place = f"{source}, column {self.label_column!r}"
       label = self.read_label(row.get(self.label_column), place)
       if label is None and set_type != "test":
-        raise ValueError(f"{place}: the label is empty")
+        raise ValueError(f"{place}: the label is empty; fill it in or remove the row")
       texts = self._row_texts(row, text_columns, source)
+      if not any(map(str.strip, texts)):
+        empty.append(source)
       if self._has_context:
         column = self.document_column
         document = table_rows.cell_text(row, column, source) if column else ""
@@ -283,6 +295,11 @@ class TableProcessor(base.SetProcessor):
         source=source,
       )
       examples.append(self.complete(example, row))
+    if empty:
+      logging.warning(
+        "%s: %d of %d rows have no text, the first in %s; fill it in or remove them",
+        *(path, len(empty), len(examples), empty[0]),
+      )
     return examples
 
   def _read_texts(self):

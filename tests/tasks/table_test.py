@@ -1,6 +1,7 @@
 """A user's table: columns, labels, files, and messages that name the place."""
 
 import json
+import os
 
 import pytest
 
@@ -196,10 +197,26 @@ class TestLabels:
     folder = put(dev_csv="text,label\nx,a\n")
     message = (
       "has no train set: expected one of train.csv, .*; labels are taken from it, or "
-      "give the labels with --labels_file"
+      "give the labels with --labels_file, one a line, or as --model_dir a model that "
+      "was trained"
     )
     with pytest.raises(FileNotFoundError, match=message):
       table.TableProcessor().get_dev_examples(folder)
+
+  @pytest.mark.parametrize(
+    ("name", "message"), [("nowhere", "does not exist"), ("dev.csv", "is a file")]
+  )
+  def test_a_data_dir_that_is_none_is_told(self, put, name, message):
+    path = os.path.join(put(dev_csv="text,label\nx,a\n"), name)
+    with pytest.raises(OSError, match=f"--data_dir=.*{name} {message}; give the dir"):
+      table.TableProcessor().get_dev_examples(path)
+
+  def test_rows_without_a_text_are_told_once(self, put, caplog):
+    folder = put(train_csv="text,label\n海,a\n ,a\n,b\n")
+    assert len(table.TableProcessor().get_train_examples(folder)) == 3
+    (record,) = caplog.records
+    assert "train.csv: 2 of 3 rows have no text, the first in " in record.getMessage()
+    assert "train.csv, line 3; fill it in" in record.getMessage()
 
   @pytest.mark.parametrize("name", ["train", "dev"])
   def test_an_empty_label_is_named(self, put, name):
