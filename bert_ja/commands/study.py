@@ -142,14 +142,14 @@ class _RowsOfSet:
       )
       self._same.check(name, rows)
       if self.counts is None:
-        self.counts = study_data.count(processor.get_labels(), rows)
+        self.counts = study_data.count(processor.get_labels(), rows, processor.left_out)
         self._fraction = fraction
 
   def add_baselines(self, run):
     """Checks what baselines read."""
     hint = "; baselines get it from there or from the set, not from models or modes"
     values = self._parse(baselines.__file__, run, hint)
-    with compare.told_of(f"{self._where}: baselines"):
+    with compare.told_of(f"{self._where}: baselines, [baseline_flags]"):
       data = baselines.read(self._processor(values), values)
       baselines.read_vectors(baselines.choose(data, values), data, values)
       # They learn from the rows that models have held out, too.

@@ -25,10 +25,12 @@ class Counts:
   Attributes:
     labels: in the order of the classes; of two the second is the positive one.
     rows: for each split the number of rows of each label.
+    left_out: for each split how many more there are, which were too long.
   """
 
   labels: tuple[str, ...]
   rows: Mapping[str, tuple[int, ...]]
+  left_out: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def read(
@@ -76,12 +78,17 @@ def read(
   return examples
 
 
-def count(labels: Sequence[str], examples: Mapping[str, Sequence[Any]]) -> Counts:
+def count(
+  labels: Sequence[str],
+  examples: Mapping[str, Sequence[Any]],
+  left_out: Mapping[str, int] | None = None,
+) -> Counts:
   """Counts the labels of each split.
 
   Args:
     labels: names, in the order of the classes.
     examples: see `read`.
+    left_out: the processor's.
   """
   counters = {
     split: collections.Counter(row.label for row in rows)
@@ -93,6 +100,7 @@ def count(labels: Sequence[str], examples: Mapping[str, Sequence[Any]]) -> Count
       split: tuple(counter[name] for name in labels)
       for split, counter in counters.items()
     },
+    left_out or {},
   )
 
 

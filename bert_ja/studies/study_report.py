@@ -172,7 +172,7 @@ def write_markdown(directory: str, report: Report) -> str:
 
 
 def counts_table(counts: Mapping[str, Counts]) -> str:
-  """Label x split of each set, with the sums."""
+  """Label x split of each set, with the sums and how many rows were too long."""
   splits = list(dict.fromkeys(split for one in counts.values() for split in one.rows))
   lines = []
   for name, one in counts.items():
@@ -181,7 +181,9 @@ def counts_table(counts: Mapping[str, Counts]) -> str:
       *zip(map(comparison_tables.escaped, one.labels), of_label, strict=True),
       ("all", [sum(one.rows[split]) for split in splits]),
     ]
-    names = [comparison_tables.escaped(name), *[""] * len(one.labels)]
+    if one.left_out:
+      cells.append(("left out", [one.left_out.get(split, 0) for split in splits]))
+    names = [comparison_tables.escaped(name), *[""] * (len(cells) - 1)]
     lines += [
       [name, label, *numbers]
       for name, (label, numbers) in zip(names, cells, strict=True)

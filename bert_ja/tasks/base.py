@@ -24,11 +24,13 @@ class DataProcessor:
     kind_options: keyword arguments of the kind's constructor besides labels.
     test_labels_are_known: whether labels of the test set are true ones, so that
       predictions can be scored. The original's tasks put dummies there.
+    left_out: for each set that was read how many of its rows were too long to stay.
   """
 
   kind = "sentence"
   kind_options: Mapping[str, Any] = {}
   test_labels_are_known = False
+  left_out: Mapping[str, int] = {}
 
   def get_train_examples(self, data_dir: str) -> list[InputExample]:
     """The examples to train on."""

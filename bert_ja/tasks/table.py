@@ -125,6 +125,7 @@ class TableProcessor(base.SetProcessor):
       self.kind_options = {**self.kind_options, "context": True}
     self._texts = None
     self._examples_of = {}
+    self.left_out = {}
 
   def get_labels(self) -> list[str]:
     """The labels given, or those of the training set.
@@ -143,9 +144,10 @@ class TableProcessor(base.SetProcessor):
           f"the labels are not known: read the training set first, {other}"
         )
       try:
-        self.examples(self.data_dir, "train")
+        self._path(self.data_dir or "", "train")
       except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; labels are taken from it, {other}") from None
+      self.examples(self.data_dir, "train")
     return list(self._labels)
 
   def examples(self, data_dir: str, set_type: str) -> list[base.InputExample]:
@@ -163,8 +165,9 @@ class TableProcessor(base.SetProcessor):
         )
       self._check_labels(examples, set_type)
       if self.drop_longer:
-        place = f"{set_type} set {path}"
+        place, count = f"{set_type} set {path}", len(examples)
         examples = self.drop_longer.fitting(examples, place, self._has_context)
+        self.left_out[set_type] = count - len(examples)
       self._examples_of[path] = examples
     return list(self._examples_of[path])
 

@@ -75,7 +75,7 @@ def check_positive(positive: Sequence[str], examples: Sequence[Any], path: str) 
       hint = f"; did you mean {near[0]!r}?" if near else ""
       raise ValueError(
         f"--positive_labels={','.join(positive)}: no row of {path} has label {name!r}"
-        f"{hint} (it has: {labels.name_labels(known)})"
+        f"{hint} (it has: {labels.name_labels(known)}); choose among these, or other rows"
       )
 
 

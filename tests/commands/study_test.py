@@ -157,9 +157,9 @@ class TestBeforeAnythingIsRun:
     [
       (
         "encoder_logistic",
-        "set 'first': baselines: .*encoder_logistic needs --model_d",
+        "set 'first': baselines, .baseline_flags.: .*encoder_logistic needs --model_d",
       ),
-      ("vectors_mlp", "set 'first': baselines: .*vectors_mlp needs --vectors_file"),
+      ("vectors_mlp", "set 'first': baselines, .baseline_flags.: .*vectors_mlp needs --vectors_file"),
     ],
   )
   def test_baselines_without_their_input(self, change, run, tmp_path, name, message):
@@ -180,7 +180,7 @@ class TestBeforeAnythingIsRun:
   def test_baselines_that_nothing_is_left_to_score_on(self, write, run, tmp_path):
     (tmp_path / "second" / "dev.csv").unlink()
     arguments = write("test = false", "validation_fraction = 0.25")
-    message = "set 'second': baselines: --data_dir=.*/second has no dev set with labels"
+    message = "set 'second': baselines, .baseline_flags.: --data_dir=.*/second has no dev set with labels"
     with pytest.raises(ValueError, match=message):
       run(arguments)
 
@@ -208,7 +208,7 @@ class TestBeforeAnythingIsRun:
     pieces += [f"##{digit}" for digit in range(10)]
     (other / "vocab.txt").write_text("\n".join(pieces) + "\n")
     flags = "drop_longer = true"
-    with pytest.raises(ValueError, match="'first': baselines: rows differ between 'ti"):
+    with pytest.raises(ValueError, match="'first': baselines, .*: rows differ between 'ti"):
       run(write(flags=flags, baseline_flags='model_dir = "other"'))
 
   def test_each_set_is_read_once(self, write, run, monkeypatch, tmp_path):

@@ -105,6 +105,15 @@ class TestCountsTable:
       "|      | all   |   112 |    3 |",
     ]
 
+  def test_rows_that_were_too_long_are_counted(self):
+    counts = {
+      "bath": Counts(("0", "1"), {"train": (2, 1), "test": (1, 1)}, {"train": 4})
+    }
+    assert study_report.counts_table(counts).splitlines()[-2:] == [
+      "|      | all      |     3 |    2 |",
+      "|      | left out |     4 |    0 |",
+    ]
+
 
 class TestMarkdown:
   @pytest.fixture

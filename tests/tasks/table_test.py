@@ -203,6 +203,13 @@ class TestLabels:
     with pytest.raises(FileNotFoundError, match=message):
       table.TableProcessor().get_dev_examples(folder)
 
+  def test_a_missing_file_of_texts_is_not_taken_for_the_labels(self, put):
+    folder = put(train_csv="text,label\n1,a\n")
+    processor = table.TableProcessor(texts_file="t.json", data_dir=folder)
+    with pytest.raises(FileNotFoundError, match="texts_file=t.json: ") as raised:
+      processor.get_labels()
+    assert "labels" not in str(raised.value)
+
   @pytest.mark.parametrize(
     ("name", "message"), [("nowhere", "does not exist"), ("dev.csv", "is a file")]
   )
@@ -428,6 +435,7 @@ class TestDropLonger:
     for name in ("train", "dev", "test"):
       rows = processor.examples(folder, name)
       assert [row.guid for row in rows] == [f"{name}-2", f"{name}-3"]
+    assert processor.left_out == {"train": 1, "dev": 1, "test": 1}
 
   def test_a_test_set_without_labels_stays_whole(self, put, caplog):
     caplog.set_level("INFO", logger="absl")
