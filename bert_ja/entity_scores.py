@@ -51,6 +51,17 @@ class Score(NamedTuple):
     return 2 * self.right / both if both else 0.0
 
 
+def _parts(tag):
+  """(B, I or O; its type, None of O)."""
+  match = None if tag == "O" else TAG.fullmatch(tag)
+  return match.groups() if match else ("O", None)
+
+
+def type_of(tag: str) -> str | None:
+  """Type of B-<type> and I-<type>; None of any other tag, which counts as O."""
+  return _parts(tag)[1]
+
+
 def entities(tags: Iterable[str], strict: bool = False) -> list[Entity]:
   """The entities of one sentence, in its order.
 
@@ -62,8 +73,7 @@ def entities(tags: Iterable[str], strict: bool = False) -> list[Entity]:
   start, open_type = 0, None
   position = -1
   for position, tag in enumerate(tags):
-    match = None if tag == "O" else TAG.fullmatch(tag)
-    prefix, name = match.groups() if match else ("O", None)
+    prefix, name = _parts(tag)
     if prefix == "I" and name == open_type:
       continue
     if open_type is not None:

@@ -45,17 +45,21 @@ def write_classification_report(
       "expected as many predictions as labels and at least one, got "
       f"{list(labels.shape)} labels and {list(predicted.shape)} predictions"
     )
-  matrix = np.zeros([len(label_names)] * 2, np.int64)  # [C, C]
-  np.add.at(matrix, (labels, predicted), 1)
   report = _write_report(
     directory, "classification_report.txt", _report_text(labels, predicted, label_names)
   )
-  table, picture = (
+  return [report, *_write_matrix(directory, labels, predicted, label_names)]
+
+
+def _write_matrix(directory, labels, predicted, label_names):
+  matrix = np.zeros([len(label_names)] * 2, np.int64)  # [C, C]
+  np.add.at(matrix, (labels, predicted), 1)
+  paths = [
     os.path.join(directory, f"confusion_matrix.{ending}") for ending in ("txt", "png")
-  )
-  text_io.write_text(table, _matrix_text(matrix, label_names))
-  text_io.write_bytes(picture, figures.confusion_matrix(matrix, label_names))
-  return [report, table, picture]
+  ]
+  text_io.write_text(paths[0], _matrix_text(matrix, label_names))
+  text_io.write_bytes(paths[1], figures.confusion_matrix(matrix, label_names))
+  return paths
 
 
 def write_label_report(
@@ -105,6 +109,35 @@ def write_entity_report(
     ]
     tables.append(reporting.format_table(rows, (heading, *LABEL_COLUMNS[1:])))
   return [_write_report(directory, "entity_report.txt", "\n".join(tables))]
+
+
+def write_type_matrix(
+  directory: str,
+  true: Sequence[Sequence[str]],
+  predicted: Sequence[Sequence[str]],
+  label_list: Sequence[str],
+) -> list[str]:
+  """Writes `confusion_matrix.txt` and `.png`: words by true and predicted type.
+
+  B-<type> and I-<type> count as one; O comes first.
+
+  Args:
+    directory: an existing directory.
+    true: tags of each sentence.
+    predicted: as many.
+    label_list: all tags that there are.
+
+  Returns:
+    The paths.
+  """
+  types = sorted({entity_scores.type_of(tag) for tag in label_list} - {None})
+  places = {name: place for place, name in enumerate([None, *types])}
+
+  def places_of(sentences):
+    found = [places[entity_scores.type_of(tag)] for tags in sentences for tag in tags]
+    return np.array(found, np.int64)
+
+  return _write_matrix(directory, places_of(true), places_of(predicted), ["O", *types])
 
 
 def _write_report(directory, name, text):
@@ -166,7 +199,7 @@ def read_label_report(path: str) -> list[list[str]]:
 
 
 def read_confusion_matrix(path: str) -> tuple[list[str], list[list[int]]]:
-  """What `write_classification_report` wrote into `confusion_matrix.txt`.
+  """What a function above wrote into `confusion_matrix.txt`.
 
   Returns:
     (C names, counts [C][C]); rows are true labels.

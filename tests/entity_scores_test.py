@@ -21,6 +21,13 @@ _SENTENCES = strategies.lists(
 )
 
 
+@pytest.mark.parametrize(
+  ("tag", "expected"), [("B-x", "x"), ("I-y-z", "y-z"), ("O", None), ("x", None)]
+)
+def test_type_of_a_tag(tag, expected):
+  assert entity_scores.type_of(tag) == expected
+
+
 class TestEntities:
   @pytest.mark.parametrize(
     ("tags", "expected"),

@@ -127,3 +127,22 @@ class TestWriteLabelReport:
     assert rows[2] == ["b", "0.0000", "0.0000", "0.0000", "1"]
     assert rows[3] == ["(micro", "average)", "0.6667", "0.6667", "0.6667", "3"]
     assert " ".join(rows[-1]) == "all labels of a row right 0.3333 (1 of 3)"
+
+
+class TestWriteTypeMatrix:
+  TAGS = ("I-海", "O", "B-海", "other", "B-b-c")
+
+  def matrix(self, directory, true, predicted):
+    path, _ = label_reports.write_type_matrix(
+      str(directory), true, predicted, self.TAGS
+    )
+    return label_reports.read_confusion_matrix(path)
+
+  def test_words_by_their_types(self, tmp_path):
+    true = [["B-海", "I-海"], ["O", "B-b-c", "O"]]
+    predicted = [["I-海", "O"], ["other", "B-海", "B-b-c"]]
+    counts = [[1, 1, 0], [0, 0, 1], [1, 0, 1]]
+    assert self.matrix(tmp_path, true, predicted) == (["O", "b-c", "海"], counts)
+
+  def test_no_words_are_all_zeros(self, tmp_path):
+    assert self.matrix(tmp_path, [[]], [[]]) == (["O", "b-c", "海"], [[0] * 3] * 3)

@@ -8,6 +8,7 @@ directory: `seq.in` has a sentence of words a line, `seq.out` their tags.
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -186,9 +187,10 @@ def write_predictions(
   directory: str,
   examples: Sequence[word_features.WordExample],
   predicted: Sequence[Sequence[str]],
+  probabilities: Sequence[Sequence[float]],
   with_labels: bool,
 ) -> list[str]:
-  """Writes predictions.jsonl, with tags and spans, and predictions.tsv.
+  """Writes predictions.jsonl, with tags, probabilities, spans, and predictions.tsv.
 
   Spans of texts are in characters, others in words; an end is exclusive. The TSV file is
   CoNLL: a word, its true tag if asked for, the predicted one.
@@ -197,6 +199,7 @@ def write_predictions(
     directory: an existing one.
     examples: R sentences, in words.
     predicted: R lists of tags, one a word.
+    probabilities: those of the tags, [R, W]; NaN of words without a piece.
     with_labels: whether to write the true tags, which all examples have then.
 
   Returns:
@@ -209,8 +212,9 @@ def write_predictions(
     text_io.written_whole(paths[0]) as objects,
     text_io.written_whole(paths[1]) as lines,
   ):
-    for row, tags in zip(examples, predicted, strict=True):
-      objects.write(json.dumps(_as_json(row, tags), ensure_ascii=False) + "\n")
+    sentences = zip(examples, predicted, probabilities, strict=True)
+    for row, tags, values in sentences:
+      objects.write(json.dumps(_as_json(row, tags, values), ensure_ascii=False) + "\n")
       columns = (row.words, row.label, tags) if with_labels else (row.words, tags)
       for cells in zip(*columns, strict=True):
         lines.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
@@ -218,7 +222,8 @@ def write_predictions(
   return paths
 
 
-def _as_json(row, tags):
+def _as_json(row, tags, probabilities):
+  probabilities = word_features.of_all_words(probabilities, row, math.nan)
   spans = []
   for entity in word_features.spans_of(tags, row.offsets):
     part = (row.words if row.text is None else row.text)[entity.start : entity.end]
@@ -230,5 +235,8 @@ def _as_json(row, tags):
     **text,
     "words": [*row.words],
     "tags": [*tags],
+    "probabilities": [
+      None if math.isnan(x) else round(float(x), 4) for x in probabilities
+    ],
     "spans": spans,
   }

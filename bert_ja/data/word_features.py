@@ -179,6 +179,12 @@ def spans_of(
   ]
 
 
+def of_all_words(values: Sequence[Any], example: WordExample, filler: Any) -> list[Any]:
+  """A row's values of W words as those of its example; words beyond W have a filler."""
+  length = len(example.words)
+  return [*values[:length], *[filler] * (length - len(values))]
+
+
 # --- Words to rows ------------------------------------------------------------------
 
 

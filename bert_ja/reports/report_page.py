@@ -229,16 +229,16 @@ def _matrix(confusion):
 def _hardest(split, language):
   if not split.hardest:
     return ""
-  show = {
-    report_rows.Labelled: _labelled,
-    report_rows.Tagged: _tagged,
-    report_rows.Answered: _answered,
+  show, hint = {
+    report_rows.Labelled: (_labelled, ""),
+    report_rows.Tagged: (_tagged, " Wrong tags have their probabilities."),
+    report_rows.Answered: (_answered, ""),
   }[type(split.hardest[0])]
   items = "\n".join(f"<li>{show(row)}</li>" for row in split.hardest)
   count = f"{len(split.hardest)} of {split.num_rows}"
   return _section(
     f"Hardest of the {split.name} set",
-    f'<p class="soft">{count} rows, the hardest first.</p>\n'
+    f'<p class="soft">{count} rows, the hardest first.{hint}</p>\n'
     f'<ol class="rows">\n{items}\n</ol>',
     language,
   )
@@ -288,9 +288,10 @@ def _tagged(row):
   )
 
 
-def _word(word, right, predicted):
+def _word(word, right, predicted, probability):
   if right != predicted:
-    tags = f"{_text(predicted)}, not {_text(right)}"
+    sureness = "" if probability is None else f" {_number(float(probability))}"
+    tags = f"{_text(predicted)}{sureness}, not {_text(right)}"
     return f'<span class="word tag-wrong">{_text(word)}<small>{tags}</small></span>'
   if right == "O":
     return f'<span class="word">{_text(word)}</span>'

@@ -42,10 +42,17 @@ class Labelled(NamedTuple):
 
 
 class Tagged(NamedTuple):
-  """A sentence: `words` of (word, right tag, predicted tag), `wrong` of them not so."""
+  """A sentence.
+
+  Attributes:
+    id: of the sentence.
+    words: (word, right tag, predicted tag, probability of the latter); None if it is
+      not known.
+    wrong: how many words have another tag than the right one.
+  """
 
   id: str
-  words: Sequence[Sequence[str]]
+  words: Sequence[tuple[str, str, str, float | None]]
   wrong: int
 
 
@@ -80,7 +87,7 @@ def hardest(
   """The rows of a `predictions.tsv` whose right label had the smallest probability.
 
   Of numbers those with the largest error, of tagged sentences those with the most wrong
-  tags.
+  tags, among equals those of whose wrong tags the model was surest.
 
   Args:
     path: as run_classifier.py writes it.
@@ -240,8 +247,12 @@ def _numbers(table):
 
 
 def _hardest_sentences(path, count):
-  with text_io.open_file(path.removesuffix("tsv") + "jsonl") as reader:
-    ids = [str(json.loads(line).get("id", "")) for line in reader]
+  objects_path = path.removesuffix("tsv") + "jsonl"
+  with text_io.open_file(objects_path) as reader:
+    objects = [
+      (str(row.get("id", "")), row.get("probabilities"))
+      for row in map(json.loads, reader)
+    ]
   sentences, words = [], []
   for number, line in enumerate(text_io.read_lines(path), 1):
     if line:
@@ -253,11 +264,19 @@ def _hardest_sentences(path, count):
     words = []
   if any(len(cells) == 2 for words in sentences for cells in words):
     return [], 0
-  found = [
-    Tagged(name, words, sum(right != predicted for _, right, predicted in words))
-    for name, words in zip(ids, sentences, strict=False)
-  ]
-  return sorted(found, key=lambda row: -row.wrong)[:count], len(found)
+  found = []
+  for number, ((name, probabilities), words) in enumerate(
+    zip(objects, sentences, strict=False), 1
+  ):
+    if probabilities is None:  # an older file
+      probabilities = [None] * len(words)
+    if len(probabilities) != len(words):
+      raise _strange(objects_path, number, f"{len(words)} probabilities")
+    words = [(*cells, x) for cells, x in zip(words, probabilities, strict=True)]
+    wrong = [x or 0.0 for _, right, predicted, x in words if right != predicted]
+    found.append((sum(wrong), Tagged(name, words, len(wrong))))
+  found.sort(key=lambda pair: (-pair[1].wrong, -pair[0]))
+  return [row for _, row in found[:count]], len(found)
 
 
 # --- Questions ----------------------------------------------------------------------

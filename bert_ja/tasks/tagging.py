@@ -119,13 +119,11 @@ class Token(kinds.Kind):
 
   def _tags(self, outputs, rows):
     """Tags of all words; O of those that a row has no piece of."""
-    names = np.array([*self.label_list, "O"], object)  # -1 is the last.
-    tags = []
-    for ids, row in zip(outputs["tag_ids"], rows, strict=True):
-      length = len(row.words)
-      kept = names[ids[:length]].tolist()
-      tags.append(kept + ["O"] * (length - len(kept)))
-    return tags
+    names = [*self.label_list, "O"]  # -1 is the last.
+    return [
+      [names[place] for place in word_features.of_all_words(ids, row, -1)]
+      for ids, row in zip(outputs["tag_ids"], rows, strict=True)
+    ]
 
   def write_rows(
     self,
@@ -137,7 +135,8 @@ class Token(kinds.Kind):
     """As `tagged_files.write_predictions` has them."""
     known = labels_known and all(row.label is not None for row in examples)
     predicted = self._tags(outputs, examples)
-    return tagged_files.write_predictions(directory, examples, predicted, known)
+    sure = np.where(outputs["tag_ids"] < 0, np.nan, outputs["probabilities"])
+    return tagged_files.write_predictions(directory, examples, predicted, sure, known)
 
   def write_reports(
     self,
@@ -145,13 +144,15 @@ class Token(kinds.Kind):
     outputs: Mapping[str, np.ndarray],
     examples: Sequence[word_features.WordExample],
   ) -> list[str]:
-    """entity_report.txt: scores of each type, by default and strictly."""
+    """entity_report.txt, by default and strictly; a confusion matrix of types."""
     predicted = self._tags(outputs, examples)
     scores = {
       name: _score(examples, predicted, strict=name != "type")
       for name in ("type", "strict type")
     }
-    return label_reports.write_entity_report(directory, scores)
+    tags = [row.label for row in examples], predicted
+    paths = label_reports.write_type_matrix(directory, *tags, self.label_list)
+    return [*label_reports.write_entity_report(directory, scores), *paths]
 
 
 def _score(rows, predicted, strict=False):

@@ -159,7 +159,10 @@ class TestBeforeAnythingIsRun:
         "encoder_logistic",
         "set 'first': baselines, .baseline_flags.: .*encoder_logistic needs --model_d",
       ),
-      ("vectors_mlp", "set 'first': baselines, .baseline_flags.: .*vectors_mlp needs --vectors_file"),
+      (
+        "vectors_mlp",
+        "set 'first': baselines, .baseline_flags.: .*vectors_mlp needs --vectors_file",
+      ),
     ],
   )
   def test_baselines_without_their_input(self, change, run, tmp_path, name, message):
@@ -208,7 +211,9 @@ class TestBeforeAnythingIsRun:
     pieces += [f"##{digit}" for digit in range(10)]
     (other / "vocab.txt").write_text("\n".join(pieces) + "\n")
     flags = "drop_longer = true"
-    with pytest.raises(ValueError, match="'first': baselines, .*: rows differ between 'ti"):
+    with pytest.raises(
+      ValueError, match="'first': baselines, .*: rows differ between 'ti"
+    ):
       run(write(flags=flags, baseline_flags='model_dir = "other"'))
 
   def test_each_set_is_read_once(self, write, run, monkeypatch, tmp_path):

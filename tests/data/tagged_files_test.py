@@ -1,6 +1,7 @@
 """Files of tagged sentences, in each form, and what can be wrong with them."""
 
 import json
+import math
 
 import pytest
 
@@ -191,20 +192,25 @@ class TestWritePredictions:
     "2", ["東", "京"], ["B-x", "O"], text="東 京", offsets=[(0, 1), (2, 3)]
   )
   TAGS = (["O", "B-x", "I-x"], ["B-x", "I-x"])
+  PROBABILITIES = ((0.25, 0.99996, 0.5, 0.0), (math.nan,))
 
   def written(self, tmp_path, rows, predicted, with_labels):
-    paths = tagged_files.write_predictions(str(tmp_path), rows, predicted, with_labels)
+    probabilities = self.PROBABILITIES[: len(rows)]
+    paths = tagged_files.write_predictions(
+      str(tmp_path), rows, predicted, probabilities, with_labels
+    )
     assert paths == [f"{tmp_path}/predictions.{end}" for end in ("jsonl", "tsv")]
     objects, lines = ((tmp_path / path).read_text("utf-8") for path in paths)
     return [json.loads(line) for line in objects.splitlines()], lines
 
-  def test_objects_have_tags_and_spans(self, tmp_path):
+  def test_objects_have_tags_probabilities_and_spans(self, tmp_path):
     rows, _ = self.written(tmp_path, (self.WORDS, self.TEXT), self.TAGS, False)
     assert rows == [
       {
         "id": "1",
         "words": ["a", "b", "c"],
         "tags": ["O", "B-x", "I-x"],
+        "probabilities": [0.25, 1.0, 0.5],
         "spans": [{"start": 1, "end": 3, "type": "x", "text": "b c"}],
       },
       {
@@ -212,6 +218,7 @@ class TestWritePredictions:
         "text": "東 京",
         "words": ["東", "京"],
         "tags": ["B-x", "I-x"],
+        "probabilities": [None, None],
         "spans": [{"start": 0, "end": 3, "type": "x", "text": "東 京"}],
       },
     ]

@@ -198,7 +198,11 @@ def test_japanese_texts_get_japanese_letters(page):
     with_hardest(
       report_rows.Labelled(NASTY, [NASTY], NASTY, "x", False, [(NASTY, 0.5, True)])
     ),
-    with_hardest(report_rows.Tagged(NASTY, [[NASTY, NASTY, "O"], [NASTY] * 3], 1)),
+    with_hardest(
+      report_rows.Tagged(
+        NASTY, [(NASTY, NASTY, "O", 0.5), (NASTY, NASTY, NASTY, None)], 1
+      )
+    ),
     with_hardest(
       report_rows.Answered(
         NASTY, NASTY, [(NASTY, ""), (NASTY, "right")], NASTY, NASTY, 0.0, 0.5, None
@@ -213,12 +217,23 @@ def test_texts_are_escaped(run):
 
 
 def test_wrong_tags_are_told_from_right_ones():
-  words = [["京都", "B-地名", "B-地名"], ["へ", "O", "O"], ["田中", "B-人名", "B-地名"]]
+  words = [
+    ("京都", "B-地名", "B-地名", 0.75),
+    ("へ", "O", "O", 0.5),
+    ("田中", "B-人名", "B-地名", None),
+  ]
   page = Page(report_page.render(with_hardest(report_rows.Tagged("a", words, 1))))
   classes = [v for k, v in page.attributes if k == "class" and v.startswith("word ")]
   assert classes == ["word tag-right", "word tag-wrong"]
   assert "B-地名, not B-人名" in page.texts
   assert "a · 1 of 3 tags wrong" in page.texts
+
+
+def test_wrong_tags_have_their_probabilities():
+  words = [("京都", "O", "O", 0.25), ("田中", "B-人名", "B-地名", 0.875)]
+  page = Page(report_page.render(with_hardest(report_rows.Tagged("a", words, 1))))
+  assert "B-地名 0.8750, not B-人名" in page.text
+  assert ("0.25", "0.2500") not in page.numbers
 
 
 def test_answers_are_marked_in_their_context():

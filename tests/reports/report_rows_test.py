@@ -1,6 +1,7 @@
 """The hardest rows of each kind's predictions, as its own code writes them."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -164,17 +165,48 @@ class TestTags:
         ("a", ["京都", "へ"], ["B-x", "O"]),
         ("b", ["", "と", "那覇"], ["O", "O", "B-x"]),
         ("c", ["朝"], ["O"]),
+        ("d", ["夜", "の"], ["O", "O"]),
       )
     ]
-    predicted = [["B-x", "O"], ["B-x", "O", "O"], ["B-x"]]
-    tagged_files.write_predictions(directory, examples, predicted, with_labels)
+    predicted = [["B-x", "O"], ["B-x", "O", "O"], ["B-x"], ["B-x", "O"]]
+    probabilities = [[0.5, 0.5], [0.25, 0.5, math.nan], [0.5], [0.75, 0.125]]
+    tagged_files.write_predictions(
+      directory, examples, predicted, probabilities, with_labels
+    )
 
   def test_the_most_wrong_tags_come_first(self, tmp_path, path):
     self.write(str(tmp_path))
     rows, count = report_rows.hardest(path, 2, {})
-    assert count == 3
-    assert [(row.id, row.wrong) for row in rows] == [("b", 2), ("c", 1)]
-    assert rows[0].words[2] == ["那覇", "B-x", "O"]
+    assert count == 4
+    assert [(row.id, row.wrong) for row in rows] == [("b", 2), ("d", 1)]
+    assert rows[0].words[0] == ("", "O", "B-x", 0.25)
+    assert rows[0].words[2] == ("那覇", "B-x", "O", None)
+
+  def test_among_as_many_those_that_the_model_was_sure_of(self, tmp_path, path):
+    self.write(str(tmp_path))
+    rows, _ = report_rows.hardest(path, 9, {})
+    assert [row.id for row in rows] == ["b", "d", "c", "a"]
+
+  def change(self, directory, change):
+    """Changes the objects of predictions.jsonl."""
+    self.write(str(directory))
+    objects = directory / "predictions.jsonl"
+    rows = [json.loads(line) for line in objects.read_text().splitlines()]
+    for row in rows:
+      change(row)
+    objects.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+  def test_older_files_have_no_probabilities(self, tmp_path, path):
+    self.change(tmp_path, lambda row: row.pop("probabilities"))
+    rows, _ = report_rows.hardest(path, 9, {})
+    assert [row.id for row in rows] == ["b", "c", "d", "a"]
+    assert rows[1].words == [("朝", "O", "B-x", None)]
+
+  def test_other_words_than_probabilities(self, tmp_path, path):
+    self.change(tmp_path, lambda row: row["probabilities"].append(0.5))
+    message = "predictions.jsonl, line 1: expected 2 probabilities"
+    with pytest.raises(ValueError, match=message):
+      report_rows.hardest(path, 9, {})
 
   def test_without_true_tags_there_are_none(self, tmp_path, path):
     self.write(str(tmp_path), with_labels=False)

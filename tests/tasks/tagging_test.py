@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bert_ja import losses
+from bert_ja import label_reports, losses
 from bert_ja.data.word_features import WordExample
 from bert_ja.entity_scores import Entity
 from bert_ja.tasks import kinds, registry, tagging
@@ -110,6 +110,7 @@ def rows_of(*tags):
 EXAMPLES = rows_of(["B-x", "I-x", "O"], ["O", "B-x"], ["O", "O", "O", "B-x", "B-x"])
 OUTPUTS = {
   "tag_ids": np.array([[1, 2, 0, -1], [1, 1, -1, -1], [0, 0, -1, 1]], np.int32),
+  "probabilities": np.arange(1, 13, dtype=np.float32).reshape(3, 4) / 16,
   "per_example_loss": np.array([1.0, 2.0, 6.0], np.float32),
 }
 
@@ -198,7 +199,7 @@ class TestScores:
     names = ("f1", "precision", "recall", "strict_f1")
     assert [results[f"eval_{name}"] for name in names] == [1 / 2] * 4
     assert results["eval_token_accuracy"] == results["eval_joint_accuracy"] == 1
-    (path,) = KIND.write_reports(str(tmp_path), outputs, [row])
+    path, *_ = KIND.write_reports(str(tmp_path), outputs, [row])
     with open(path) as reader:
       assert "x 0.5000 0.5000 0.5000 2" in " ".join(reader.read().split())
 
@@ -239,10 +240,28 @@ class TestFiles:
     assert ["(all)", "0.6667", "1.0000", "0.8000", "2"] in rows
     assert (tmp_path / "eval_results.txt").read_text() == "eval_f1 = 0.5\n"
 
+  def test_a_matrix_of_types(self, tmp_path):
+    kind = tagging.Token(["B-y", *LABELS])
+    outputs = {"tag_ids": np.array([[0, 3, 1, 2], [-1, 1, 0, -1]])}
+    examples = rows_of(["B-x", "I-x", "O", "O"], ["B-y", "O", "B-y"])
+    kind.write_reports(str(tmp_path), outputs, examples)
+    found = label_reports.read_confusion_matrix(str(tmp_path / "confusion_matrix.txt"))
+    assert found == (["O", "x", "y"], [[2, 1, 0], [0, 1, 1], [1, 0, 1]])
+
+  def test_words_that_were_not_seen_have_no_probability(self, tmp_path):
+    KIND.write_rows(str(tmp_path), EXAMPLES, OUTPUTS, True)
+    lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["probabilities"] for line in lines] == [
+      [0.0625, 0.125, 0.1875],
+      [0.3125, 0.375],
+      [0.5625, 0.625, None, 0.75, None],
+    ]
+
   def test_predictions_of_tagged_sentences_are_scored(self, tmp_path):
     paths = KIND.write_predictions(str(tmp_path), EXAMPLES, OUTPUTS, True)
     names = ["predictions.jsonl", "predictions.tsv", "test/metrics.json"]
     names.append("test/entity_report.txt")
+    names += ["test/confusion_matrix.txt", "test/confusion_matrix.png"]
     assert paths == [str(tmp_path / name) for name in names]
     scores = json.loads((tmp_path / "test" / "metrics.json").read_text())
     assert scores["f1"] == 3 / 4
