@@ -99,11 +99,18 @@ def _define_vector_flags(flag_values):
 def main(_):
   """Reads texts, writes their vectors."""
   command_line.require(FLAGS, "input_file", "output_file")
+  from bert_ja import table_files
   from bert_ja.data import text_rows
   from bert_ja.encoding import vector_writers
 
   columns, layers = FLAGS.text_columns, read_layers()
   vector_writers.check_targets(FLAGS.output_file, FLAGS.input_file)
+  if not columns and table_files.is_table(FLAGS.input_file):
+    logging.warning(
+      "--input_file: %s is read as lines of text, a header too; name columns with "
+      "--text_columns",
+      FLAGS.input_file,
+    )
   total = None
   if not text_rows.is_read_once(FLAGS.input_file):
     # All is read once before the work: a fault in the last line is told at once.

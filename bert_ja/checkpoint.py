@@ -7,6 +7,8 @@ pointer file, and only then are older checkpoints removed.
 """
 
 import collections
+import glob
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -234,6 +236,7 @@ def save(prefix: str, variables: Mapping[str, "tf.Variable | np.ndarray"]) -> No
   """Writes `<prefix>.data-00000-of-00001`, then `<prefix>.index`, readable by TF1.
 
   Raises:
+    OSError: the disk is full; its `filename` is the directory.
     ValueError: a path that TensorFlow could write but not read.
   """
   _check_readable(prefix)
@@ -245,12 +248,30 @@ def save(prefix: str, variables: Mapping[str, "tf.Variable | np.ndarray"]) -> No
     for v in variables.values()
   ]
   # The op writes temporary files and renames them, the index last.
-  tf.raw_ops.SaveV2(
-    prefix=prefix,
-    tensor_names=list(variables),
-    shape_and_slices=[""] * len(values),
-    tensors=values,
-  )
+  try:
+    tf.raw_ops.SaveV2(
+      prefix=prefix,
+      tensor_names=list(variables),
+      shape_and_slices=[""] * len(values),
+      tensors=values,
+    )
+  except tf.errors.OpError as error:
+    _remove_torn(prefix)
+    # TensorFlow passes on what the system said, but not its number.
+    for number in text_io.FULL_DISK:
+      if os.strerror(number) in error.message:
+        raise OSError(number, os.strerror(number), directory or ".") from error
+    raise
+
+
+def _remove_torn(prefix):
+  """Removes what a failed writing left; data count for nothing without an index."""
+  endings = [".*.tempstate*"]
+  if not text_io.exists(f"{prefix}.index"):
+    endings.append(".data-*")
+  patterns = [glob.escape(prefix) + ending for ending in endings]
+  for path in itertools.chain.from_iterable(map(text_io.glob, patterns)):
+    text_io.remove(path)
 
 
 def save_step(

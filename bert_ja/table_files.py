@@ -119,13 +119,22 @@ def json_lines(path: str, lines: Iterable[str]) -> Iterator[tuple[int, Any]]:
       ) from None
 
 
+def is_table(path: str) -> bool:
+  """Whether the path ends as a table does."""
+  return _ending(path) in (*_ROWS, *_JSON)
+
+
 def _suffix(path):
-  suffix = os.path.splitext(path)[1].lower()
-  if suffix not in (*_ROWS, *_JSON):
+  if not is_table(path):
     raise ValueError(
-      f"{path}: expected a file ending in .csv, .tsv, .json or .jsonl, found {suffix!r}"
+      f"{path}: expected a file ending in .csv, .tsv, .json or .jsonl, found "
+      f"{_ending(path)!r}"
     )
-  return suffix
+  return _ending(path)
+
+
+def _ending(path):
+  return os.path.splitext(path)[1].lower()
 
 
 def _named_cells(path, numbered_cells):

@@ -24,6 +24,17 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BESIDE = re.compile(r".*(\.key|\.tmp-[^/]*\d+)", re.DOTALL)
 
 
+def describe_full_disk(path: str, reason: str, space: str = "no space") -> str:
+  """What a message says of a full disk.
+
+  Args:
+    path: what was written, a file or a directory.
+    reason: what the system said.
+    space: what there is no space for.
+  """
+  return f"{path}: {space} ({reason}); make some and give the same command again"
+
+
 def is_remote(path: str) -> bool:
   """Whether `path` names a scheme that only TensorFlow's file systems can read."""
   return "://" in path
@@ -138,7 +149,7 @@ def path_written_whole(path: str) -> Iterator[str]:
   If the block fails, what it wrote is removed and `path` stays as it was.
 
   Raises:
-    OSError: the disk is full; the message names `path`.
+    OSError: the disk is full; its `filename` is `path`.
   """
   # Machines that share the directory may have processes of the same number.
   temporary = f"{path}.tmp-{platform.node()}-{os.getpid()}"
@@ -148,7 +159,8 @@ def path_written_whole(path: str) -> Iterator[str]:
   except BaseException as error:
     remove(temporary)
     # Who writes to an open file is not told which.
-    if getattr(error, "errno", None) in FULL_DISK and error.filename is None:
+    is_ours = getattr(error, "filename", None) in (None, temporary)
+    if getattr(error, "errno", None) in FULL_DISK and is_ours:
       raise OSError(error.errno, error.strerror, path) from None
     raise
 

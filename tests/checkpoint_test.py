@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import resource
 
 import numpy as np
 import pytest
@@ -284,6 +285,45 @@ class TestSave:
   @pytest.mark.parametrize("name", ["bert/pooler/dense/bias", "output_weights"])
   def test_weights_are_no_training_state(self, name):
     assert not checkpoint.is_optimizer_state(name)
+
+
+class TestFullDisk:
+  """A limit of the size of files fails as a full disk does."""
+
+  @pytest.fixture
+  def limited(self):
+    """Function: from now on no file may have more bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+  def test_it_is_told_of_the_directory_and_leaves_nothing(self, tmp_path, limited):
+    big = variables(a=np.zeros(1 << 20, np.float32))
+    limited(1 << 20)
+    with pytest.raises(OSError, match="File too large") as caught:
+      checkpoint.save_step(str(tmp_path), 1, big, keep=2)
+    assert caught.value.errno in text_io.FULL_DISK
+    assert caught.value.filename == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+  def test_data_whose_index_does_not_fit_are_removed(self, tmp_path, limited):
+    # An index holds names; its data are a byte for each.
+    many = {f"{i:05}" + "n" * 200: np.zeros(1, np.int8) for i in range(2_000)}
+    limited(1 << 17)
+    with pytest.raises(OSError, match="File too large"):
+      checkpoint.save_step(str(tmp_path), 1, many, keep=2)
+    assert list(tmp_path.iterdir()) == []
+
+  def test_older_checkpoints_stay(self, tmp_path, limited):
+    directory = str(tmp_path)
+    checkpoint.save_step(directory, 1, variables(a=1.0), keep=2)
+    before = sorted(tmp_path.iterdir())
+    limited(1 << 20)
+    for step in (1, 2):
+      with pytest.raises(OSError, match="File too large"):
+        big = variables(a=np.zeros(1 << 20, np.float32))
+        checkpoint.save_step(directory, step, big, keep=1)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 class TestSaveStep:

@@ -50,6 +50,14 @@ class TestEncoding:
       table_files.read_tsv(path)
 
 
+@pytest.mark.parametrize(
+  ("path", "expected"),
+  [("a.csv", True), ("d/a.JSONL", True), ("a.txt", False), ("-", False)],
+)
+def test_a_table_is_told_by_its_ending(path, expected):
+  assert table_files.is_table(path) == expected
+
+
 class TestReadTsv:
   def test_quotes_are_ordinary_and_empty_lines_are_empty_rows(self, tmp_path):
     path = write(tmp_path, "a.tsv", '"a\tb "c"\r\n\n""\tx\u2028y\n')

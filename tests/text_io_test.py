@@ -98,6 +98,15 @@ class TestWrittenWhole:
       raise full
     assert caught.value.filename == (name or path)
 
+  def test_a_disk_without_room_for_its_name_names_the_file(self, tmp_path):
+    path = str(tmp_path / "a")
+    with (
+      pytest.raises(OSError, match="No space") as caught,
+      text_io.path_written_whole(path) as temporary,
+    ):
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), temporary)
+    assert caught.value.filename == path
+
   def test_a_failed_block_by_path_leaves_nothing(self, tmp_path):
     path = str(tmp_path / "a.bin")
     with pytest.raises(RuntimeError), text_io.path_written_whole(path) as temporary:

@@ -80,21 +80,31 @@ def _read_columns(path, columns):
       f"found {len(columns)} of {path}"
     )
   known, rows = table_files.stream_table(path)
-  for column in columns:
-    if known is not None and column not in known:
-      raise ValueError(
-        f"{path} has no column {column!r}; give one or two of "
-        f"{', '.join(known)} with --text_columns"
-      )
+  if known is not None:
+    _check_columns(path, columns, known)
   for line, row in rows:
-    cells = [_cell(f"{path}, line {line}", row, column) for column in columns]
+    place = f"{path}, line {line}"
+    if known is None:
+      known = row.keys()
+      _check_columns(place, columns, known)
+    cells = [_cell(place, row, column) for column in columns]
     yield cells[0] if len(cells) == 1 else tuple(cells)
+
+
+def _check_columns(place, columns, known):
+  for column in columns:
+    if column not in known:
+      raise ValueError(
+        f"{place} has no column {column!r}; give one or two of {', '.join(known)} with "
+        "--text_columns"
+      )
 
 
 def _cell(place, row, column):
   if column not in row:
     raise ValueError(
-      f"{place}: no {column!r}; give one or two of {', '.join(row)} with --text_columns"
+      f'{place} lacks {column!r}, which must be in each row; add it ("" for none) or '
+      "leave it out of --text_columns"
     )
   value = row[column]
   if not isinstance(value, str):

@@ -22,6 +22,8 @@ def opened(
 ) -> Iterator["PartFiles"]:
   """The files of one result, which no other program can open meanwhile.
 
+  If the block fails before they have a row, they are removed.
+
   Args:
     output_file: path of the result, which is local.
     names: of the files.
@@ -33,7 +35,13 @@ def opened(
   """
   paths = {name: _path(output_file, name) for name in names}
   with _held(paths[names[0]], output_file):
-    yield PartFiles(output_file, paths, key)
+    parts = PartFiles(output_file, paths, key)
+    try:
+      yield parts
+    except BaseException:
+      if not parts.rows:
+        parts.remove()
+      raise
 
 
 class PartFiles:
@@ -148,6 +156,10 @@ class PartFiles:
         make(self.paths, self._temporary)
     finally:
       text_io.remove(self._temporary)
+    self.remove()
+
+  def remove(self) -> None:
+    """Removes the files and the record of them."""
     for path in (*self.paths.values(), self._state_file):
       text_io.remove(path)
 
@@ -186,10 +198,11 @@ class PartFiles:
         self._cut()
       if error.errno not in text_io.FULL_DISK:
         raise
-      space = f"no space for more than {self.rows} rows, which are kept"
+      space = "no space"
+      if self.rows:
+        space += f" for more than {self.rows} rows, which are kept"
       raise OSError(
-        f"{self._output_file}: {space if self.rows else 'no space'} ({error.strerror}); "
-        "make some and give the same command again"
+        text_io.describe_full_disk(self._output_file, error.strerror, space)
       ) from None
 
 

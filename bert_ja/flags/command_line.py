@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
-from bert_ja import plain_log
+from bert_ja import plain_log, text_io
 
 # What a caller can mend. Anything else is a fault of this program and keeps its traceback.
 _EXPECTED_ERRORS = (ValueError, OSError, ImportError, NotImplementedError)
@@ -102,5 +102,17 @@ def _is_expected(error):
 
 def _complain(error):
   program = os.path.basename(sys.argv[0])
-  message = " ".join(str(error).split()) or type(error).__name__
+  message = " ".join(_described(error).split()) or type(error).__name__
   print(f"{program}: {message}", file=sys.stderr)
+
+
+def _described(error):
+  """The message of an error; where only the system spoke, also what to do."""
+  path = error.filename if isinstance(error, OSError) else None
+  if path is not None and error.errno in text_io.FULL_DISK:
+    return text_io.describe_full_disk(path, error.strerror)
+  if path is not None and isinstance(error, FileNotFoundError):
+    for name, value in flags.FLAGS.flag_values_dict().items():
+      if path in (value if isinstance(value, list) else [value]):
+        return f"--{name}: {path} does not exist; give a path that does"
+  return str(error)

@@ -128,10 +128,18 @@ class TestRead:
     with pytest.raises(ValueError, match="has no column 'z'; give one or two of x, y"):
       list(text_rows.read(str(path), ["z"]))
 
-  def test_an_object_without_the_column(self, tmp_path):
+  def test_a_first_object_without_the_column(self, tmp_path):
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"u": "b", "v": "c"}\n{"t": "a"}\n')
+    message = "line 1 has no column 't'; give one or two of u, v with --text_columns"
+    with pytest.raises(ValueError, match=message):
+      list(text_rows.read(str(path), ["t"]))
+
+  def test_a_later_object_without_the_column(self, tmp_path):
     path = tmp_path / "table.jsonl"
     path.write_text('{"t": "a"}\n{"u": "b", "v": "c"}\n')
-    with pytest.raises(ValueError, match="line 2: no 't'; give one or two of u, v"):
+    message = r'line 2 lacks \'t\', which must be in each row; add it \(""'
+    with pytest.raises(ValueError, match=message):
       list(text_rows.read(str(path), ["t"]))
 
   def test_a_cell_without_text(self, tmp_path):

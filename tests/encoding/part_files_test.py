@@ -249,6 +249,25 @@ class TestPartFiles:
     parts.finish(lambda paths, _: os.replace(paths[""], output))
     assert pathlib.Path(output).read_bytes() == b"<aaa"
 
+  def test_an_error_before_the_first_row_leaves_nothing(self, output):
+    with (
+      pytest.raises(KeyboardInterrupt),
+      part_files.opened(output, NAMES, "k") as parts,
+    ):
+      parts.begin({"": b"<", "names": b""})
+      raise KeyboardInterrupt
+    assert os.listdir(os.path.dirname(output)) == []
+
+  def test_an_error_after_it_leaves_the_rows(self, opened, output):
+    with (
+      pytest.raises(KeyboardInterrupt),
+      part_files.opened(output, NAMES, "k") as parts,
+    ):
+      parts.begin({"": b"<", "names": b""})
+      append(parts, b"a")
+      raise KeyboardInterrupt
+    assert opened(output).rows == 2
+
   def test_other_errors_stay_as_they_are(self, begun, tmp_path):
     with pytest.raises(FileNotFoundError):
       begun(str(tmp_path / "none" / "x"))

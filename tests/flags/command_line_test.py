@@ -96,6 +96,27 @@ class TestErrors:
     assert result.stderr.startswith(f"tool.py: {line}")
     assert result.stderr.count("\n") == 1
 
+  @pytest.mark.parametrize(
+    ("definition", "value"), [("string", "none.txt"), ("list", "a.txt,none.txt")]
+  )
+  def test_a_missing_file_is_told_with_its_flag(self, run_script, definition, value):
+    result = run_script(
+      'open("none.txt")',
+      f"--source={value}",
+      definitions=f'flags.DEFINE_{definition}("source", None, "")',
+    )
+    assert (result.returncode, result.stderr) == (
+      1,
+      "tool.py: --source: none.txt does not exist; give a path that does\n",
+    )
+
+  def test_a_full_disk_says_what_to_do(self, run_script):
+    result = run_script('raise OSError(28, "No space left", "x")')
+    assert (result.returncode, result.stderr) == (
+      1,
+      "tool.py: x: no space (No space left); make some and give the same command again\n",
+    )
+
   def test_what_tensorflow_found_wrong_is_one_line(self, run_script, tmp_path):
     (tmp_path / "tensorflow.py").write_text(
       "class errors:\n  class OpError(Exception): pass\n"

@@ -315,7 +315,8 @@ class TestFaults:
     )
     assert process.returncode == 1
     last = process.stderr.strip().split("\n")[-1]
-    assert re.search(rf"File too large: '{tmp_path}/[ab]'$", last)
+    message = r"no space \(File too large\); make some and give the same command again"
+    assert re.search(rf"{tmp_path}/[ab]: {message}$", last)
     assert "Traceback" not in process.stderr
     assert contents(tmp_path) == {}
 

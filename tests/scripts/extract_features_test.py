@@ -261,6 +261,17 @@ class TestErrors:
       )
     assert os.listdir(tmp_path) == ["t.jsonl"]
 
+  @pytest.mark.parametrize(
+    ("source", "arguments", "count"),
+    [("t.csv", [], 1), ("t.csv", ["--text_columns=w1"], 0), ("t.txt", [], 0)],
+  )
+  def test_a_table_without_columns_is_warned_of(
+    self, run, info_lines, source, arguments, count
+  ):
+    run(*arguments, "--pooling=mean", data=b"w1,w2\na,b\n", source=source)
+    warnings = [x for x in info_lines() if "is read as lines of text" in x]
+    assert len(warnings) == count
+
   def test_the_input_is_not_written_over(self, run, tmp_path):
     with pytest.raises(
       ValueError, match=r"texts\.txt is the input, which would be lost"
