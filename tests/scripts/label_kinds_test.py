@@ -154,6 +154,8 @@ class TestNumbers:
       lines = reader.readlines()
     assert [line.split(" = ")[0] for line in lines] == [
       "eval_loss",
+      "eval_mean_absolute_error",
+      "eval_mean_squared_error",
       "eval_pearson",
       "eval_spearman",
       "global_step",
