@@ -157,11 +157,11 @@ class TestBeforeAnythingIsRun:
     [
       (
         "encoder_logistic",
-        "set 'first': baselines, .baseline_flags.: .*encoder_logistic needs --model_d",
+        r"set 'first': baselines, \[baseline_flags\]: .*encoder_logistic needs --model_d",
       ),
       (
         "vectors_mlp",
-        "set 'first': baselines, .baseline_flags.: .*vectors_mlp needs --vectors_file",
+        r"set 'first': baselines, \[baseline_flags\]: .*vectors_mlp needs --vectors_file",
       ),
     ],
   )
@@ -183,7 +183,10 @@ class TestBeforeAnythingIsRun:
   def test_baselines_that_nothing_is_left_to_score_on(self, write, run, tmp_path):
     (tmp_path / "second" / "dev.csv").unlink()
     arguments = write("test = false", "validation_fraction = 0.25")
-    message = "set 'second': baselines, .baseline_flags.: --data_dir=.*/second has no dev set with labels"
+    message = (
+      r"set 'second': baselines, \[baseline_flags\]: --data_dir=.*/second has no dev set "
+      "with labels"
+    )
     with pytest.raises(ValueError, match=message):
       run(arguments)
 
@@ -212,7 +215,8 @@ class TestBeforeAnythingIsRun:
     (other / "vocab.txt").write_text("\n".join(pieces) + "\n")
     flags = "drop_longer = true"
     with pytest.raises(
-      ValueError, match="'first': baselines, .*: rows differ between 'ti"
+      ValueError,
+      match=r"'first': baselines, \[baseline_flags\]: rows differ between 'ti",
     ):
       run(write(flags=flags, baseline_flags='model_dir = "other"'))
 
