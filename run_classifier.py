@@ -189,10 +189,8 @@ class ClassifierJob(job.Job):
     self.kind.learned = trained.get("learned", {})
     self.examples = self._read_training_and_dev_set()
     if FLAGS.do_predict:
-      self.examples["predict"] = self.processor.get_test_examples(FLAGS.data_dir)
-    for split, rows in self.examples.items():
-      self.examples[split] = self.kind.prepare(rows, self.tokenizer)
-      self.kind.check(self.examples[split])
+      rows = self.processor.get_test_examples(FLAGS.data_dir)
+      self.examples["predict"] = self._checked(rows)
     self._learn()
     return len(self.examples.get("train", ()))
 
@@ -238,7 +236,8 @@ class ClassifierJob(job.Job):
       raise ValueError("--validation_fraction and --dev_file exclude each other")
     examples, trains = {}, FLAGS.do_train or self._lacks_learned()
     if trains or (FLAGS.do_eval and fraction):
-      examples["train"] = self.processor.get_train_examples(directory)
+      # Before any are held out: the longest row may be among these.
+      examples["train"] = self._checked(self.processor.get_train_examples(directory))
       if fraction:
         examples["train"], examples["eval"] = validation_split.split_examples(
           examples["train"], fraction, FLAGS.seed, self.kind.strata(examples["train"])
@@ -247,8 +246,13 @@ class ClassifierJob(job.Job):
       training_flags.set_eval_steps(len(examples["train"]), FLAGS)
     needed = {"train": trains, "eval": FLAGS.do_eval or FLAGS.eval_steps}
     if needed["eval"] and not fraction:
-      examples["eval"] = self.processor.get_dev_examples(directory)
+      examples["eval"] = self._checked(self.processor.get_dev_examples(directory))
     return {split: rows for split, rows in examples.items() if needed[split]}
+
+  def _checked(self, examples):
+    examples = self.kind.prepare(examples, self.tokenizer)
+    self.kind.check(examples)
+    return examples
 
   def task_description(self):
     learned = {"learned": self.kind.learned} if self.kind.learned else {}

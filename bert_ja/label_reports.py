@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from absl import logging
 
-from bert_ja import entity_scores, figures, reporting, text_io
+from bert_ja import entity_scores, figures, metrics, reporting, text_io
 
 _SCREEN_COLUMNS = 88
 # Of classification_report.txt; entity_report.txt has types in place of labels.
@@ -80,7 +80,8 @@ def write_label_report(
     The path. The report is logged too.
   """
   averages = ("micro", "macro", "weighted")
-  table = _scores_table(targets, predicted, label_names, averages, int(targets.sum()))
+  columns = metrics.indicators(targets), metrics.indicators(predicted)
+  table = _scores_table(*columns, label_names, averages, int(targets.sum()))
   right = int(np.sum((targets == predicted).all(axis=1)))
   sums = (
     f"all labels of a row right {right / len(targets):.4f} ({right} of {len(targets)})"

@@ -155,10 +155,28 @@ def multi_label_metrics(
   targets = targets.astype(np.int64)
   predicted = (probabilities >= threshold).astype(np.int64)
   results = {"subset_accuracy": np.mean((targets == predicted).all(axis=1))}
-  classes = range(len(label_names))
+  columns, classes = (
+    (indicators(targets), indicators(predicted)),
+    range(len(label_names)),
+  )
   for average in ("micro", "macro"):
-    results |= _f1_scores(targets, predicted, classes, average, f"_{average}")
+    results |= _f1_scores(*columns, classes, average, f"_{average}")
   return {name: float(value) for name, value in results.items()}
+
+
+def indicators(targets: np.ndarray) -> np.ndarray:
+  """Sets of labels as scikit-learn's functions take them, whatever C is.
+
+  It takes a single column for two classes, and class 0 is then "has not the label". With
+  one more column, which nobody has, class 0 is the label.
+
+  Args:
+    targets: int [R, C].
+
+  Returns:
+    [R, C + 1], the last 0.
+  """
+  return np.pad(targets, [(0, 0), (0, 1)])
 
 
 def regression_metrics(

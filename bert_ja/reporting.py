@@ -21,8 +21,6 @@ from bert_ja import text_io
 
 _BAR_SECONDS = 0.5  # least time between two readings of the values beside a bar
 _AS_IT_IS = (int, np.integer, str)  # values of `update` that are not rounded
-# All that `str.splitlines` and spreadsheet programs take as the end of a cell or line.
-_BREAKS = re.compile("\r\n|[\t-\r\x1c-\x1e\x85\u2028\u2029]")
 
 # --- Numbers, tables and files ------------------------------------------------------
 
@@ -126,7 +124,7 @@ def _cell_text(cell, digits):
     return ""
   if isinstance(cell, (float, np.floating)):
     return f"{cell:.{digits}f}"
-  return _BREAKS.sub(" ", str(cell))
+  return text_io.one_cell(str(cell))
 
 
 def _is_number_text(text):
@@ -224,7 +222,7 @@ def write_test_results(path: str, probabilities: Iterable[Sequence[float]]) -> i
 
 
 def _write_cells(writer, cells):
-  writer.write("\t".join(_BREAKS.sub(" ", str(cell)) for cell in cells) + "\n")
+  writer.write("\t".join(text_io.one_cell(str(cell)) for cell in cells) + "\n")
 
 
 # --- Progress -----------------------------------------------------------------------

@@ -22,6 +22,9 @@ from typing import IO, Any
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What stands beside a file: see `named_by`.
 _BESIDE = re.compile(r".*(\.key|\.tmp-[^/]*\d+)", re.DOTALL)
+# All that `str.splitlines` and spreadsheet programs take as the end of a cell or line; and
+# NUL, by which other encodings than UTF-8 are told.
+_BREAKS = re.compile("\r\n|[\0\t-\r\x1c-\x1e\x85\u2028\u2029]")
 
 
 def describe_full_disk(path: str, reason: str, space: str = "no space") -> str:
@@ -269,6 +272,11 @@ def write_bytes(path: str, data: bytes) -> None:
   """Writes a file, whole or not at all."""
   with written_whole(path, "wb") as writer:
     writer.write(data)
+
+
+def one_cell(text: str) -> str:
+  """A text for a table; what would end its cell or line becomes a space."""
+  return _BREAKS.sub(" ", text)
 
 
 def read_json(path: str) -> Any:

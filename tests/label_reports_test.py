@@ -128,6 +128,16 @@ class TestWriteLabelReport:
     assert rows[3] == ["(micro", "average)", "0.6667", "0.6667", "0.6667", "3"]
     assert " ".join(rows[-1]) == "all labels of a row right 0.3333 (1 of 3)"
 
+  def test_of_a_single_label_rows_that_have_it_count(self, tmp_path):
+    targets, predicted = np.array([[1], [1], [0]]), np.array([[1], [0], [0]])
+    (path,) = label_reports.write_label_report(
+      str(tmp_path), targets, predicted, ["spam"]
+    )
+    with open(path) as reader:
+      rows = [line.split() for line in reader]
+    assert rows[1] == ["spam", "1.0000", "0.5000", "0.6667", "2"]
+    assert rows[2] == ["(micro", "average)", "1.0000", "0.5000", "0.6667", "2"]
+
 
 class TestWriteTypeMatrix:
   TAGS = ("I-海", "O", "B-海", "other", "B-b-c")

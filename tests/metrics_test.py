@@ -155,6 +155,15 @@ class TestMultiLabelMetrics:
       }
     )
 
+  def test_of_a_single_label_rows_that_have_it_count(self):
+    targets = np.array([[1], [1], [0], [0], [0], [0]])
+    probabilities = np.array([[0.9], [0.1], [0.8], [0.2], [0.2], [0.2]])
+    results = metrics.multi_label_metrics(targets, probabilities, ["spam"])
+    expected = {"precision": 1 / 2, "recall": 1 / 2, "f1": 1 / 2}
+    for average in ("micro", "macro"):
+      for name, value in expected.items():
+        assert results[f"{name}_{average}"] == pytest.approx(value)
+
   def test_the_threshold_itself_is_predicted(self):
     probabilities = np.array([[0.75, 0.5]])
     for threshold, expected in ((0.5, 0.0), (0.75, 1.0), (0.8, 0.0)):

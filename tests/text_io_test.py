@@ -238,3 +238,15 @@ class TestAbsolute:
     monkeypatch.chdir(tmp_path)
     assert text_io.absolute("a/../b") == f"{tmp_path}/b"
     assert text_io.absolute("gs://a/b") == "gs://a/b"
+
+
+@pytest.mark.parametrize(
+  ("text", "expected"),
+  [
+    ("a\tb\r\nc\vd", "a b c d"),
+    ("a\0b\x85c\u2028d", "a b c d"),
+    ("\u3000a  b ", "\u3000a  b "),
+  ],
+)
+def test_a_text_stays_one_cell(text, expected):
+  assert text_io.one_cell(text) == expected

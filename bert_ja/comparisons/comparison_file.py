@@ -16,6 +16,7 @@ from bert_ja.comparisons.comparison_plan import (
   Script,
   safe_name,
 )
+from bert_ja.tasks import kinds, registry
 
 _KEYS = (
   "script",
@@ -267,7 +268,7 @@ class _ComparisonReader(Reader):
     flags = self.flags(self.values, "")
     data, rcqa_file = self._data(self.values, "")
     names = self.column_names()
-    columns = self.script.columns if names is None else (names,)
+    columns = self._usual_columns(flags) if names is None else (names,)
     plan = Plan(
       path=self.path,
       script=self.script,
@@ -284,6 +285,13 @@ class _ComparisonReader(Reader):
       self.check_model(plan, model)
       self._check_data(plan, model)
     return plan
+
+  def _usual_columns(self, flags):
+    """Those of the script; of a task with other scores the one that chooses."""
+    kind = registry.kind_of(str(flags.get("task_name", "")))
+    if kind in (None, "sentence"):
+      return self.script.columns
+    return ((kinds.get(kind).best_metric.removeprefix("eval_"),),)
 
   def _read_script(self):
     name = self.get(self.values, "script", str)

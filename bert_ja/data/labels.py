@@ -92,7 +92,7 @@ class Numbers(Labels):
 
   def _value(self, label, example):
     try:
-      number = float(label)
+      number = math.nan if isinstance(label, bool) else float(label)
     except (TypeError, ValueError):
       number = math.nan
     if not math.isfinite(number):

@@ -16,7 +16,7 @@ from typing import Any
 from bert_ja import entity_scores, table_files, text_io
 from bert_ja.data import word_features
 
-# How a file in several parts begins a new one: no sentence (CoNLL 2003).
+# What a new part of a file begins with: it ends a sentence and is none (CoNLL 2003).
 _DOCUMENT = "-DOCSTART-"
 
 
@@ -45,7 +45,10 @@ def read_sentences(
   for number, row in enumerate(rows, 1):
     example = word_features.WordExample(**{"guid": f"{set_type}-{number}", **row})
     if example.label is None and set_type != "test":
-      raise ValueError(f"{example.source}: expected tags or spans, found none")
+      raise ValueError(
+        f"{example.source}: expected tags or spans, found none; JSON has {tags_column} "
+        "(choose with --label_column) beside tokens, or spans beside text"
+      )
     if example.text is None:
       _check(example)
     examples.append(example)
@@ -69,7 +72,8 @@ def _check(example):
   for tag in tags:
     if tag != "O" and not entity_scores.TAG.fullmatch(tag):
       raise ValueError(
-        f"{source}: expected tags O, B-<type> and I-<type>, found {tag!r}"
+        f"{source}: expected tags O, B-<type> and I-<type>, found {tag!r}; write S- and "
+        "U- of other schemes as B-, and E-, L- and M- as I-"
       )
 
 
@@ -78,7 +82,7 @@ def _read_conll(path) -> Iterator[dict[str, Any]]:
   columns = None
   for number, line in enumerate([*text_io.read_lines(path), ""], 1):
     cells = _cells(line)
-    if cells:
+    if cells and cells[0] != _DOCUMENT:
       columns = columns or len(cells)
       if len(cells) != columns:
         raise ValueError(
@@ -87,10 +91,10 @@ def _read_conll(path) -> Iterator[dict[str, Any]]:
         )
       rows.append(cells)
       continue
-    if rows and rows[0][0] != _DOCUMENT:
+    if rows:
       yield {
         "words": [row[0] for row in rows],
-        "label": [row[-1] for row in rows] if columns > 1 else None,
+        "label": [row[-1].strip() for row in rows] if columns > 1 else None,
         "source": f"{path}, line {number - len(rows)}",
       }
     rows = []
@@ -217,7 +221,7 @@ def write_predictions(
       objects.write(json.dumps(_as_json(row, tags, values), ensure_ascii=False) + "\n")
       columns = (row.words, row.label, tags) if with_labels else (row.words, tags)
       for cells in zip(*columns, strict=True):
-        lines.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
+        lines.write("\t".join(map(text_io.one_cell, cells)) + "\n")
       lines.write("\n")
   return paths
 

@@ -25,6 +25,7 @@ class MultiLabelProcessor(table.TableProcessor):
   """
 
   kind = "multi_label"
+  unknown_label_hint = "leave the column out of a test set whose labels are not known"
   label_separator = ","
   threshold = 0.5
 

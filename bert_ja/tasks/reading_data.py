@@ -56,7 +56,11 @@ class ReadingSet:
   def digest(self, *settings: Any) -> str:
     """A name of what is here, and of settings."""
     digest = hashlib.sha256(repr(settings).encode())
-    for value in (*self.pool, *self.questions):
+    # Where a question was read from is no part of it: a path has many spellings.
+    questions = (
+      dataclasses.replace(question, source="") for question in self.questions
+    )
+    for value in (*self.pool, *questions):
       digest.update(repr(value).encode() + b"\n")
     return digest.hexdigest()[:16]
 
@@ -84,7 +88,8 @@ def read(
   Two forms: SQuAD's, where a question's paragraphs are those of its document; and a
   list of objects with `id`, `question`, `paragraphs` (places in the context file),
   `relevant` (one of them) and `answers` (a list of objects with `text` and `start`) or
-  `answer` (one of them), the last three of which may lack.
+  `answer` (one of them), the last three of which may lack; with `whole_pool` also
+  `paragraphs`.
 
   Args:
     path: a JSON file; of SQuAD's form also a pattern such as `train/*.json`.
@@ -111,7 +116,8 @@ def read(
       )
     if len(paths) > 1:
       raise ValueError(f"{path}: expected one list of questions, found {len(paths)}")
-    pool, questions = _read_list(paths[0], documents[paths[0]], context_file)
+    rows = documents[paths[0]]
+    pool, questions = _read_list(paths[0], rows, context_file, whole_pool)
   elif context_file is not None:
     raise ValueError(
       f"--context_file is for a list of questions; {path} has the form of SQuAD, where "
@@ -145,14 +151,15 @@ def _read_squad(path, documents):
               example.question_text,
               of_article,
               place,
-              example.answers,
+              # Some files give an unanswerable question an empty answer.
+              () if example.is_impossible else example.answers,
               example.source,
             )
           )
   return pool, questions
 
 
-def _read_list(path, rows, context_file):
+def _read_list(path, rows, context_file, whole_pool):
   texts = text_io.read_json(context_file)
   if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
     raise ValueError(f"{context_file}: expected a JSON list of texts")
@@ -162,6 +169,8 @@ def _read_list(path, rows, context_file):
   ]
   questions, sources = [], {}
   for index, row in enumerate(rows):
+    if whole_pool and isinstance(row, dict):
+      row = {**row, "paragraphs": list(range(len(texts)))}
     question = _question(row, f"{path}, [{index}]", texts, places)
     first = sources.setdefault(question.qas_id, question.source)
     if first != question.source:
@@ -189,11 +198,13 @@ def _question(row, source, texts, places):
         f"{source}: expected places of paragraphs from 0 to {len(texts) - 1}, found "
         f"{index!r}"
       )
+  paragraphs = list(dict.fromkeys(places[index] for index in row["paragraphs"]))
   relevant = row.get("relevant")
-  if relevant is not None and relevant not in row["paragraphs"]:
+  # By its text: a paragraph may stand in the file twice.
+  if relevant is not None and places[relevant] not in paragraphs:
     raise ValueError(f"{source}.relevant: {relevant} is none of its paragraphs")
   answers = row.get("answers")
-  if answers is None:
+  if answers is None or answers == []:
     answers = _present(row, "answer")
   if not isinstance(answers, list):
     raise ValueError(f"{source}.answers: expected a list, found {answers!r}")
@@ -201,7 +212,7 @@ def _question(row, source, texts, places):
   return Question(
     str(row["id"]),
     row["question"],
-    list(dict.fromkeys(places[index] for index in row["paragraphs"])),
+    paragraphs,
     None if relevant is None else places[relevant],
     tuple(_answer(answer, context, source) for answer in answers),
     source,

@@ -44,6 +44,12 @@ def task_names() -> list[str]:
   return sorted(_PROCESSORS)
 
 
+def kind_of(name: str) -> str | None:
+  """The kind of a task, in any case; None where there is no such task."""
+  task_names()
+  return getattr(_PROCESSORS.get(name.lower()), "kind", None)
+
+
 def get_processor(name: str, **options: Any) -> Any:
   """Builds the processor of a task.
 

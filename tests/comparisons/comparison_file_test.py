@@ -84,6 +84,26 @@ class TestDefaults:
     assert os.path.isabs(model.data["data_dir"])
     assert model.data["test_file"] == "more.csv"  # a name within data_dir
 
+  @pytest.mark.parametrize(
+    ("task", "metric"),
+    [
+      ("tagging", "f1"),
+      ("regression", "pearson"),
+      ("multi_label", "f1_micro"),
+      ("multiple_choice", "accuracy"),
+    ],
+  )
+  def test_other_tasks_are_chosen_by_the_first_of_their_scores(
+    self, write, task, metric
+  ):
+    plan = comparison_file.read(
+      write(
+        f'script = "run_classifier.py"\n[flags]\ntask_name = "{task}"\n[data]\n'
+        'data_dir = "table"\n[[models]]\nname = "one"\nmodel_dir = "models/one"\n'
+      )
+    )
+    assert (plan.metric, plan.columns) == (metric, ((metric,),))
+
 
 class TestValues:
   def test_paths_are_relative_to_the_file(self, read, tmp_path, monkeypatch):

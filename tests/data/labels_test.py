@@ -52,7 +52,7 @@ class TestNumbers:
   def test_text_and_numbers_are_taken(self, label, number):
     assert labels.Numbers(["score"]).value(example(label)) == number
 
-  @pytest.mark.parametrize("label", ["good", "", "nan", "inf", [1.0]])
+  @pytest.mark.parametrize("label", ["good", "", "nan", "inf", [1.0], True])
   def test_others_are_told_with_their_place(self, label):
     with pytest.raises(ValueError, match="dev.tsv, line 7: expected a number as label"):
       labels.Numbers(["score"]).value(example(label))

@@ -82,6 +82,20 @@ class TestReadSentences:
     (row,) = read(write(tmp_path / "x.txt", text))
     assert (row.words, row.label) == (["Japan", "wins"], ["B-LOC", "O"])
 
+  @pytest.mark.parametrize("after", ["\n", "\n\n"])
+  @pytest.mark.parametrize("start", ["-DOCSTART- -X- O O", "-DOCSTART-"])
+  def test_a_new_document_ends_a_sentence(self, tmp_path, start, after):
+    text = f"{start}{after}a N x O\n{start}{after}b N x B-y\n"
+    rows = read(write(tmp_path / "x.txt", text))
+    assert [(row.words, row.label) for row in rows] == [
+      (["a"], ["O"]),
+      (["b"], ["B-y"]),
+    ]
+
+  def test_spaces_around_tags_behind_tabs(self, tmp_path):
+    (row,) = read(write(tmp_path / "x.txt", "a\tO \nb\t B-x\n"))
+    assert row.label == ["O", "B-x"]
+
   def test_conll_of_words_alone(self, tmp_path):
     rows = read(write(tmp_path / "x.txt", "a\nb\n\nc\n"), "test")
     assert [(row.words, row.label) for row in rows] == [
@@ -111,11 +125,16 @@ class TestErrors:
       ),
       (
         {"tokens": ["a"], "tags": ["S-x"]},
-        "line 2: expected tags O, B-<type> and I-<type>, found 'S-x'",
+        "line 2: expected tags O, B-<type> and I-<type>, found 'S-x'; "
+        "write S- and U- of other schemes as B-, and E-, L- and M- as I-",
       ),
       ({"tokens": ["a"], "tags": ["B-"]}, "line 2: .* found 'B-'"),
       ({"tokens": [], "tags": []}, "line 2: the sentence is empty"),
-      ({"tokens": ["a"]}, "line 2: expected tags or spans, found none"),
+      (
+        {"tokens": ["a"], "labels": ["O"]},
+        "line 2: expected tags or spans, found none; JSON has tags .choose with "
+        "--label_column. beside tokens, or spans beside text",
+      ),
       ({"text": "a"}, "line 2: expected tags or spans, found none"),
       ({"tokens": "a", "tags": ["O"]}, "line 2, column 'tokens': expected a list of"),
       ({"tokens": ["a"], "tags": [1]}, "line 2, column 'tags': expected a list of"),
@@ -237,6 +256,7 @@ class TestWritePredictions:
     assert lines == "a b c\tO\n\n"
 
   def test_what_was_written_can_be_read(self, tmp_path):
-    self.written(tmp_path, (self.WORDS,), self.TAGS[:1], False)
+    words = WordExample("1", ["a", "\u3000", "c"])
+    self.written(tmp_path, (words,), self.TAGS[:1], False)
     (row,) = read(str(tmp_path / "predictions.tsv"))
-    assert (row.words, row.label) == (self.WORDS.words, self.TAGS[0])
+    assert (row.words, row.label) == (words.words, self.TAGS[0])

@@ -125,6 +125,36 @@ class TestRuns:
     )
 
 
+def test_the_longest_row_may_be_held_out(inputs, tmp_path):
+  # One row of five choices: some seed holds it out.
+  same = [{"text": "w1", "choices": ["w2", "w3"], "label": 0}] * 9
+  row = {"text": "w1", "choices": ["w2", "w3", "w4", "w5", "w6"], "label": 0}
+  write_rows(tmp_path / "train.jsonl", [*same, row])
+  directories = [str(tmp_path / f"out{seed}") for seed in range(4)]
+  commands = [
+    runs.arguments(
+      inputs,
+      directory,
+      task_name="multiple_choice",
+      train_file=str(tmp_path / "train.jsonl"),
+      validation_fraction=0.3,
+      train_batch_size=4,
+      num_train_epochs=1,
+      do_eval=True,
+      seed=seed,
+    )
+    for seed, directory in enumerate(directories)
+  ]
+  runs.logs_of_many(commands)
+  held_out = 0
+  for directory in directories:
+    task = text_io.read_json(f"{directory}/task.json")
+    assert task["learned"] == {"num_choices": 5}
+    _, *rows_of_dev = table_files.read_tsv(f"{directory}/eval/predictions.tsv")
+    held_out += any(row[-1] for row in rows_of_dev)
+  assert 0 < held_out < 4
+
+
 def test_a_bad_row_of_any_set_is_told_before_the_training(inputs, tmp_path):
   bad = {"text": "w1", "choices": ["w2", "w3"], "label": 5}
   write_rows(tmp_path / "bad.jsonl", [*rows(3, 7), bad])

@@ -63,6 +63,14 @@ class TestProcessor:
         tmp_path, 'text,label\nx,food\ny,"food,stuff"\n', labels=["food", "staff"]
       )
 
+  def test_another_label_of_a_test_set_has_a_hint(self, tmp_path):
+    (tmp_path / "test.csv").write_text("text,label\nx,stuff\n")
+    processor = registry.get_processor("multi_label", labels=["food"])
+    with pytest.raises(
+      ValueError, match="'stuff' .* 'food'; leave the column out of a"
+    ):
+      processor.examples(str(tmp_path), "test")
+
   def test_a_number_with_a_fraction_is_no_label(self, tmp_path):
     text = '{"text": "x", "label": ["a", 2.5]}\n'
     message = "train.jsonl, line 1, column 'label': expected a text or a whole number"

@@ -1,5 +1,6 @@
 """Questions with paragraphs: both forms, samples, and messages that name the place."""
 
+import dataclasses
 import json
 
 import hypothesis
@@ -85,6 +86,13 @@ class TestReadSquad:
     assert [list(q.paragraphs) for q in found.questions] == [[0, 1], [0, 1]]
     assert [q.relevant for q in found.questions] == [0, 1]
 
+  def test_an_unanswerable_question_has_no_answer(self, put):
+    document = squad_file([("山は高い。", [("a", "山は", "高い")])])
+    (question,) = document["data"][0]["paragraphs"][0]["qas"]
+    question |= {"is_impossible": True, "answers": [{"text": "", "answer_start": 0}]}
+    found = reading_data.read(put("x.json", document))
+    assert found.questions[0].answers == () and not found.is_answered
+
   def test_an_empty_paragraph_is_named(self, put):
     path = put("x.json", squad_file([("山は高い。", [("a", "山は")]), (" ", [])]))
     message = r"x.json, data\[0\].paragraphs\[1\]: the paragraph is empty"
@@ -115,9 +123,11 @@ class TestReadList:
     found = self.read(put, row(answers=..., answer={"text": "海", "start": 0}))
     assert found.questions[0].answers == (Answer("海", 0),)
 
-  def test_answers_that_are_null_are_not_known(self, put):
+  @pytest.mark.parametrize("answers", [None, []])
+  def test_answers_that_are_null_or_none_are_not_known(self, put, answers):
     alone = {"text": "海", "start": 0}
-    found = self.read(put, row(answers=None), row(id=2, answers=None, answer=alone))
+    rows = row(answers=answers), row(id=2, answers=answers, answer=alone)
+    found = self.read(put, *rows)
     assert [q.answers for q in found.questions] == [(), (Answer("海", 0),)]
 
   def test_a_test_set_lacks_answers(self, put):
@@ -126,8 +136,13 @@ class TestReadList:
     assert (question.qas_id, question.relevant, question.answers) == ("7", None, ())
 
   def test_the_pool_is_the_context_file(self, put):
-    found = self.read(put, row(paragraphs=[1]), whole_pool=True)
-    assert list(found.questions[0].paragraphs) == [0, 1, 2]
+    rows = row(paragraphs=[2]), row(id="q2", paragraphs=...)
+    found = self.read(put, *rows, whole_pool=True)
+    assert [list(q.paragraphs) for q in found.questions] == [[0, 1, 2]] * 2
+
+  def test_the_relevant_paragraph_counts_by_its_text(self, put):
+    (question,) = self.read(put, row(paragraphs=[2, 3])).questions
+    assert (question.paragraphs, question.relevant) == ([2, 1], 1)
 
   @pytest.mark.parametrize(
     ("changes", "message"),
@@ -287,6 +302,8 @@ class TestSquadForm:
 def test_a_digest_tells_data_apart():
   one = TestSquadForm.READING
   other = ReadingSet(one.pool, one.questions[:1])
-  found = [one.digest(1), one.digest(1), one.digest(2), other.digest(1)]
+  moved = [dataclasses.replace(q, source="./q.json, [0]") for q in one.questions]
+  same = ReadingSet(one.pool, moved)
+  found = [one.digest(1), same.digest(1), one.digest(2), other.digest(1)]
   assert found[0] == found[1]
   assert len(set(found)) == 3

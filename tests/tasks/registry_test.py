@@ -69,6 +69,13 @@ class TestGetProcessor:
       registry.get_processor("qqqq")
 
 
+@pytest.mark.parametrize(
+  ("name", "kind"), [("Tagging", "token"), ("mrpc", "sentence"), ("mine", None)]
+)
+def test_a_tasks_kind_is_known_by_its_name(name, kind):
+  assert registry.kind_of(name) == kind
+
+
 class TestRegister:
   def test_a_name_is_taken_once(self):
     message = r"task 'mrpc' is there already: bert_ja.tasks.glue.MrpcProcessor"
