@@ -155,12 +155,10 @@ def multi_label_metrics(
   targets = targets.astype(np.int64)
   predicted = (probabilities >= threshold).astype(np.int64)
   results = {"subset_accuracy": np.mean((targets == predicted).all(axis=1))}
-  columns, classes = (
-    (indicators(targets), indicators(predicted)),
-    range(len(label_names)),
-  )
+  targets, predicted = indicators(targets), indicators(predicted)
+  classes = range(len(label_names))
   for average in ("micro", "macro"):
-    results |= _f1_scores(*columns, classes, average, f"_{average}")
+    results |= _f1_scores(targets, predicted, classes, average, f"_{average}")
   return {name: float(value) for name, value in results.items()}
 
 

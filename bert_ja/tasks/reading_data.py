@@ -125,9 +125,9 @@ def read(
     )
   else:
     pool, questions = _read_squad(path, documents)
-  if whole_pool:
-    everything = range(len(pool.places))
-    questions = [dataclasses.replace(q, paragraphs=everything) for q in questions]
+    if whole_pool:  # It is known when all files are read.
+      everything = range(len(pool.places))
+      questions = [dataclasses.replace(q, paragraphs=everything) for q in questions]
   return ReadingSet(list(pool.places), questions)
 
 
@@ -167,11 +167,10 @@ def _read_list(path, rows, context_file, whole_pool):
   places = [
     pool.place(text, f"{context_file}, [{index}]") for index, text in enumerate(texts)
   ]
+  everything = range(len(pool.places)) if whole_pool else None
   questions, sources = [], {}
   for index, row in enumerate(rows):
-    if whole_pool and isinstance(row, dict):
-      row = {**row, "paragraphs": list(range(len(texts)))}
-    question = _question(row, f"{path}, [{index}]", texts, places)
+    question = _question(row, f"{path}, [{index}]", texts, places, everything)
     first = sources.setdefault(question.qas_id, question.source)
     if first != question.source:
       raise ValueError(
@@ -184,24 +183,20 @@ def _read_list(path, rows, context_file, whole_pool):
   return pool, questions
 
 
-def _question(row, source, texts, places):
+def _question(row, source, texts, places, everything):
   if not isinstance(row, dict):
     raise ValueError(f"{source}: expected an object, found {row!r}")
-  for name, kinds in (("id", str | int), ("question", str), ("paragraphs", list)):
-    if not isinstance(row.get(name), kinds):
-      raise ValueError(f"{source}.{name}: expected one, found {row.get(name)!r}")
-  if not row["paragraphs"]:
+  _check_kinds(row, source, id=str | int, question=str)
+  paragraphs = everything
+  if paragraphs is None:
+    _check_kinds(row, source, paragraphs=list)
+    found = (_place(index, places, source) for index in row["paragraphs"])
+    paragraphs = list(dict.fromkeys(found))
+  if not paragraphs:
     raise ValueError(f"{source}.paragraphs: there are none; expected at least one")
-  for index in (*row["paragraphs"], *_present(row, "relevant")):
-    if type(index) is not int or not 0 <= index < len(texts):
-      raise ValueError(
-        f"{source}: expected places of paragraphs from 0 to {len(texts) - 1}, found "
-        f"{index!r}"
-      )
-  paragraphs = list(dict.fromkeys(places[index] for index in row["paragraphs"]))
   relevant = row.get("relevant")
   # By its text: a paragraph may stand in the file twice.
-  if relevant is not None and places[relevant] not in paragraphs:
+  if relevant is not None and _place(relevant, places, source) not in paragraphs:
     raise ValueError(f"{source}.relevant: {relevant} is none of its paragraphs")
   answers = row.get("answers")
   if answers is None or answers == []:
@@ -217,6 +212,22 @@ def _question(row, source, texts, places):
     tuple(_answer(answer, context, source) for answer in answers),
     source,
   )
+
+
+def _check_kinds(row, source, **kinds):
+  for name, kind in kinds.items():
+    if not isinstance(row.get(name), kind):
+      raise ValueError(f"{source}.{name}: expected one, found {row.get(name)!r}")
+
+
+def _place(index, places, source):
+  """The place in the pool of a paragraph that a row names."""
+  if type(index) is not int or not 0 <= index < len(places):
+    raise ValueError(
+      f"{source}: expected places of paragraphs from 0 to {len(places) - 1}, found "
+      f"{index!r}"
+    )
+  return places[index]
 
 
 def _present(row, name):

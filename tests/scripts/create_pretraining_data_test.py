@@ -368,22 +368,25 @@ def test_killed_runs_continue_to_the_unbroken_ones_files(inputs, tmp_path):
   assert status == 0, log
   duration = time.monotonic() - started
   draw = random.Random(20)
-  killed = 0
-  while killed < 20:
-    broken = arguments(inputs, tmp_path / "broken" / "a.tfrecord", **options)
-    process = runs.start(broken, "create_pretraining_data")
-    runs.kill_after(process, draw.uniform(0.1, 1) * duration)
-    for path in (tmp_path / "broken").glob("*.tfrecord"):
-      # What has its name is whole at any moment.
-      assert path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes()
-    if process.returncode == -signal.SIGKILL:
-      killed += 1
-    else:
-      # Some shards were there before: this run was shorter, and done before its kill.
-      assert process.returncode == 0
-      assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
-      for path in (tmp_path / "broken").iterdir():
-        path.unlink()
-  status, log = run(inputs, tmp_path / "broken" / "a.tfrecord", **options)
-  assert status == 0, log
-  assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+  for _ in range(5):
+    for path in (tmp_path / "broken").iterdir():
+      path.unlink()
+    killed = 0
+    while killed < 4:
+      broken = arguments(inputs, tmp_path / "broken" / "a.tfrecord", **options)
+      process = runs.start(broken, "create_pretraining_data")
+      runs.kill_after(process, draw.uniform(0.1, 1) * duration)
+      for path in (tmp_path / "broken").glob("*.tfrecord"):
+        # What has its name is whole at any moment.
+        assert path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes()
+      if process.returncode == -signal.SIGKILL:
+        killed += 1
+      else:
+        # Some shards were there before: this run was shorter, and done before its kill.
+        assert process.returncode == 0
+        assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
+        for path in (tmp_path / "broken").iterdir():
+          path.unlink()
+    status, log = run(inputs, tmp_path / "broken" / "a.tfrecord", **options)
+    assert status == 0, log
+    assert contents(tmp_path / "broken") == contents(tmp_path / "whole")

@@ -33,7 +33,8 @@ class TestCheckPositive:
   def test_one_that_does_not_is_told_with_the_nearest(self):
     message = (
       "^--positive_labels=movies,sport: no row of train.csv has label 'sport'; did you "
-      r"mean 'sports'\? \(it has: 'movies', 'smartphones', 'sports'\); choose among these, or other rows$"
+      r"mean 'sports'\? \(it has: 'movies', 'smartphones', 'sports'\); choose "
+      "among these, or other rows$"
     )
     with pytest.raises(ValueError, match=message):
       table_labels.check_positive(["movies", "sport"], self.ROWS, "train.csv")
